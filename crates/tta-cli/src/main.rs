@@ -1,0 +1,2 @@
+//! The `tta` command.
+fn main() {}

@@ -1,0 +1,3 @@
+//! W3C headers.
+mod tracestate;
+pub use tracestate::TraceState;
