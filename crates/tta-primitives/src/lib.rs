@@ -1,1 +1,27 @@
-//! Primitives.
+//! Typed async primitives that compose into workflows, and the seam through which they are watched.
+//!
+//! - [`step`] and [`Primitive`] make a [`Flow`]; `>>` and `|` compose flows; [`Flow::run`] runs one.
+//! - [`WorkflowContext`] says on whose behalf a flow runs, and carries what its steps share.
+//! - [`Error`] is what goes wrong, with the facts on which recovery decides.
+//! - [`observe`] is the seam: what an observer of runs is told.
+
+pub mod clock;
+mod compose;
+mod context;
+mod error;
+pub mod flow;
+pub mod observe;
+mod primitive;
+pub mod random;
+mod step;
+#[cfg(feature = "test-kit")]
+pub mod testkit;
+
+pub use compose::{Gather, parallel};
+pub use context::{
+    CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, State, WorkflowContext, WorkflowContextBuilder,
+};
+pub use error::{Error, ErrorKind, Result};
+pub use flow::{Child, Flow, Role};
+pub use primitive::{Description, Primitive};
+pub use step::{step, step_with};

@@ -1,0 +1,108 @@
+//! What belongs to a run as a whole: when it began, whether it was cancelled, what must still finish.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use tokio::sync::Notify;
+use tta_model::{TraceId, Value};
+
+use super::ledger::Ledger;
+use super::state::State;
+use crate::clock::{self, Instant};
+
+/// The run-wide part of a context, shared by every clone and child.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) started_wall: SystemTime,
+    pub(crate) started: Instant,
+    pub(crate) started_ticks: u64,
+    pub(crate) state: State,
+    pub(crate) ledger: Ledger,
+    pub(crate) last_trace: Mutex<Option<TraceId>>,
+    cancelled: AtomicBool,
+    cancel: Notify,
+    shielded: AtomicUsize,
+    settled: Notify,
+}
+
+impl Life {
+    pub(crate) fn new(state: State, ledger: Ledger) -> Self {
+        Self::started_at(clock::wall(), clock::now(), clock::ticks(), state, ledger)
+    }
+
+    pub(crate) fn started_at(
+        started_wall: SystemTime,
+        started: Instant,
+        started_ticks: u64,
+        state: State,
+        ledger: Ledger,
+    ) -> Self {
+        Self {
+            started_wall,
+            started,
+            started_ticks,
+            state,
+            ledger,
+            last_trace: Mutex::new(None),
+            cancelled: AtomicBool::new(false),
+            cancel: Notify::new(),
+            shielded: AtomicUsize::new(0),
+            settled: Notify::new(),
+        }
+    }
+
+    pub(crate) fn trace(&self) -> Option<TraceId> {
+        *self.last_trace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_trace(&self, trace_id: TraceId) {
+        *self.last_trace.lock().unwrap_or_else(PoisonError::into_inner) = Some(trace_id);
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+        self.cancel.notify_waiters();
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the run is cancelled.
+    pub(crate) async fn cancelled(&self) {
+        let notified = self.cancel.notified();
+        tokio::pin!(notified);
+        // Registered before the flag is read, so that a cancellation in between is not missed.
+        notified.as_mut().enable();
+        if !self.is_cancelled() {
+            notified.await;
+        }
+    }
+
+    pub(crate) fn shield(&self) {
+        self.shielded.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn unshield(&self) {
+        if self.shielded.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.settled.notify_waiters();
+        }
+    }
+
+    /// Waits until no shielded work of the run is under way.
+    pub(crate) async fn settled(&self) {
+        loop {
+            let notified = self.settled.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
+            if self.shielded.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+/// A list of named values that is copied when it is changed.
+pub(crate) type Named = std::sync::Arc<std::collections::BTreeMap<tta_model::Text, Value>>;

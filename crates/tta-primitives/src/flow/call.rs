@@ -1,0 +1,214 @@
+//! One execution of one node: observed from its start to its end, however it ends.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use tta_model::{ExecutionStatus, Key, Value};
+
+use crate::clock;
+use crate::context::WorkflowContext;
+use crate::error::{Error, ErrorKind, Result};
+use crate::observe::{NodeFinished, NodeInfo, NodeStarted, Observation, RoleStarted};
+use crate::primitive::Primitive;
+
+/// How a node is called: at which position of the plan, and in which role.
+///
+/// There is no other way to start a node, and no way to make one of these outside this crate: a step
+/// cannot run unobserved, or under a scope that was handed on by hand.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) at: u32,
+    pub(crate) role: RoleCall<'a>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum RoleCall<'a> {
+    /// The role that the plan has for the position, with attributes of this execution.
+    Planned(&'a [(Key, Value)]),
+    /// The first node of a run.
+    Root(&'a Arc<NodeInfo>),
+}
+
+/// Runs a primitive at its position.
+pub(super) async fn execute<P: Primitive>(
+    primitive: &P,
+    input: P::In,
+    cx: &WorkflowContext,
+    call: Call<'_>,
+) -> Result<P::Out> {
+    let mut scope = NodeScope::enter(cx, call);
+    let limit = scope.limit();
+    let result = {
+        let future = pin!(primitive.run(input, &scope.cx));
+        Observed { future, observation: scope.observation(), limit }.await
+    };
+    scope.finish(result)
+}
+
+/// A node between its start and its end. Dropped before its end, it was cancelled.
+struct NodeScope<'a> {
+    parent: &'a WorkflowContext,
+    call: Call<'a>,
+    /// The context of the node itself.
+    cx: WorkflowContext,
+    finished: bool,
+}
+
+impl<'a> NodeScope<'a> {
+    fn enter(parent: &'a WorkflowContext, call: Call<'a>) -> Self {
+        let run = parent.run_scope();
+        let observation = run.observer.as_ref().and_then(|observer| {
+            let position = run.plan.position(call.at);
+            let role = match call.role {
+                RoleCall::Planned(attributes) => {
+                    position.role.as_ref().map(|info| RoleStarted { info, attributes })
+                }
+                RoleCall::Root(info) => Some(RoleStarted { info, attributes: &[] }),
+            };
+            observer.node_started(&NodeStarted {
+                run: &run.info,
+                node: &position.node,
+                role,
+                parent: parent.scope.span,
+                is_root: matches!(call.role, RoleCall::Root(_)),
+                ticks: clock::ticks(),
+            })
+        });
+        Self { parent, call, cx: parent.at(call.at, observation), finished: false }
+    }
+
+    /// What makes a run's polls its own: the node's observation, or the decision not to record the run.
+    fn observation(&self) -> Option<&dyn Observation> {
+        match (&self.cx.scope.observation, self.call.role) {
+            (Some(observation), _) => Some(&**observation),
+            (None, RoleCall::Root(_)) => self.parent.run_scope().ambient.as_deref(),
+            (None, RoleCall::Planned(_)) => None,
+        }
+    }
+
+    /// What ends a run from outside; only a run's first node has it.
+    fn limit(&self) -> Option<BoxFuture<'static, Error>> {
+        match self.call.role {
+            RoleCall::Planned(_) => None,
+            RoleCall::Root(_) => Some(Box::pin(run_limit(self.parent.clone()))),
+        }
+    }
+
+    fn finish<T>(&mut self, mut result: Result<T>) -> Result<T> {
+        self.finished = true;
+        let position = self.parent.run_scope().plan.position(self.call.at);
+        let arose_here = match &mut result {
+            Ok(_) => false,
+            Err(error) => {
+                error.arose_at(&position.node.path);
+                error.claim_recording()
+            }
+        };
+        let status = match &result {
+            Ok(_) => ExecutionStatus::Success,
+            Err(error) => error.status(),
+        };
+        self.report(status, result.as_ref().err(), arose_here);
+        result
+    }
+
+    fn report(&mut self, status: ExecutionStatus, error: Option<&Error>, error_arose_here: bool) {
+        let Some(observation) = self.cx.scope.observation.take() else { return };
+        let run = self.parent.run_scope();
+        let position = run.plan.position(self.call.at);
+        let role = match self.call.role {
+            RoleCall::Planned(_) => position.role.as_ref(),
+            RoleCall::Root(info) => Some(info),
+        };
+        observation.finished(&NodeFinished {
+            run: &run.info,
+            node: &position.node,
+            role,
+            ticks: clock::ticks(),
+            status,
+            error,
+            error_arose_here,
+        });
+    }
+}
+
+impl Drop for NodeScope<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.report(ExecutionStatus::Cancelled, None, false);
+        }
+    }
+}
+
+/// Ends when the run is cancelled or its deadline has passed.
+async fn run_limit(cx: WorkflowContext) -> Error {
+    let cancelled = cx.shared.life.cancelled();
+    let Some(deadline) = cx.deadline else {
+        cancelled.await;
+        return Error::new(ErrorKind::Cancelled, "the run was cancelled");
+    };
+    tokio::select! {
+        biased;
+        () = cancelled => Error::new(ErrorKind::Cancelled, "the run was cancelled"),
+        () = clock::sleep_until(deadline) => {
+            Error::new(ErrorKind::Timeout, "the deadline of the run passed")
+        }
+    }
+}
+
+/// Polls a node while its span is the current one, and turns a panic into an error.
+struct Observed<'a, F> {
+    future: Pin<&'a mut F>,
+    observation: Option<&'a dyn Observation>,
+    limit: Option<BoxFuture<'static, Error>>,
+}
+
+impl<T, F: Future<Output = Result<T>>> Future for Observed<'_, F> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<T>> {
+        if let Some(limit) = &mut self.limit
+            && let Poll::Ready(error) = limit.as_mut().poll(task)
+        {
+            return Poll::Ready(Err(error));
+        }
+        let observation = self.observation;
+        let future = self.future.as_mut();
+        match observation {
+            None => poll_caught(future, task),
+            Some(observation) => {
+                let mut polled = Poll::Pending;
+                let mut future = Some(future);
+                observation.within(&mut || {
+                    if let Some(future) = future.take() {
+                        polled = poll_caught(future, task);
+                    }
+                });
+                polled
+            }
+        }
+    }
+}
+
+fn poll_caught<T, F: Future<Output = Result<T>>>(
+    future: Pin<&mut F>,
+    task: &mut Context<'_>,
+) -> Poll<Result<T>> {
+    catch_unwind(AssertUnwindSafe(|| future.poll(task)))
+        .unwrap_or_else(|payload| Poll::Ready(Err(panicked(&*payload))))
+}
+
+/// The error of a panic with its message.
+pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Error {
+    let message = payload
+        .downcast_ref::<&'static str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a value that is not text".to_owned());
+    Error::new(ErrorKind::Panic, format!("the step panicked: {message}"))
+}

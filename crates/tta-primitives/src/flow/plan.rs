@@ -1,0 +1,187 @@
+//! The plan of a flow: every position in it, with its address and all that is known before it runs.
+//!
+//! A flow can be used at two places of another flow, so an address belongs to a position and not to a
+//! node. The plan is made once, when a flow is first run by itself; at run time a position is a number.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tta_model::name::{attribute, span};
+use tta_model::{Attributes, Text};
+
+use super::node::{Node, NodeRef};
+use super::role::Role;
+use crate::observe::NodeInfo;
+use crate::primitive::Description;
+
+/// How many flows that a primitive calls without naming them as children keep an address, for each position.
+const MOUNT_LIMIT: usize = 64;
+/// How many workflow names keep their description, for each plan.
+const NAME_LIMIT: usize = 64;
+
+/// All positions of a flow; the first is the root.
+pub(crate) struct Plan {
+    positions: Vec<Position>,
+    runs: Mutex<HashMap<Text, Arc<NodeInfo>>>,
+    unnamed_run: OnceLock<Arc<NodeInfo>>,
+}
+
+/// One position of a flow.
+pub(crate) struct Position {
+    pub(crate) node: Arc<NodeInfo>,
+    pub(crate) role: Option<Arc<NodeInfo>>,
+    children: Vec<u32>,
+    key: usize,
+    mounted: Mutex<Vec<Mounted>>,
+}
+
+/// The plan of a flow that a primitive calls without having named it as a child. Keeping the node keeps its key unique.
+struct Mounted {
+    node: NodeRef,
+    plan: Arc<Plan>,
+}
+
+impl Plan {
+    pub(crate) fn of(root: &NodeRef) -> Self {
+        Self::below("", root)
+    }
+
+    /// Plans a flow whose addresses begin with a prefix.
+    fn below(prefix: &str, root: &NodeRef) -> Self {
+        let mut plan = Self { positions: Vec::new(), runs: Mutex::default(), unnamed_run: OnceLock::new() };
+        let description = root.describe();
+        let path = join(prefix, &description.name);
+        plan.add(&Role::Inner, root, description, path);
+        plan
+    }
+
+    fn add(&mut self, role: &Role, node: &NodeRef, description: Description, path: Text) -> u32 {
+        let at = u32::try_from(self.positions.len()).expect("a flow has fewer than 2^32 positions");
+        self.positions.push(Position {
+            role: role_info(role, &description, &path),
+            node: Arc::new(node_info(&description, &path)),
+            children: Vec::with_capacity(description.children.len()),
+            key: key(node),
+            mounted: Mutex::default(),
+        });
+        let mut seen: HashMap<Text, usize> = HashMap::new();
+        for child in description.children {
+            let child_description = child.node.describe();
+            let times = seen.entry(child_description.name.clone()).or_default();
+            let name = match *times {
+                0 => child_description.name.clone(),
+                again => format!("{}[{again}]", child_description.name).into(),
+            };
+            *times += 1;
+            let child_path = join(&path, &name);
+            let child_at = self.add(&child.role, &child.node, child_description, child_path);
+            self.positions[at as usize].children.push(child_at);
+        }
+        at
+    }
+
+    pub(crate) fn position(&self, at: u32) -> &Position {
+        &self.positions[at as usize]
+    }
+
+    pub(crate) fn positions(&self) -> &[Position] {
+        &self.positions
+    }
+
+    /// The position of a child by its index among the children that the node has named.
+    pub(crate) fn child(&self, at: u32, index: usize) -> u32 {
+        self.position(at).children[index]
+    }
+
+    /// The position of a child by its node.
+    pub(crate) fn find_child(&self, at: u32, node: &NodeRef) -> Option<u32> {
+        let key = key(node);
+        self.position(at).children.iter().copied().find(|child| self.position(*child).key == key)
+    }
+
+    /// The plan of a flow that the node at a position calls without having named it as a child.
+    pub(crate) fn mount(&self, at: u32, node: &NodeRef) -> Arc<Self> {
+        let position = self.position(at);
+        let mut mounted = position.mounted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = mounted.iter().find(|known| Arc::ptr_eq(&known.node, node)) {
+            return Arc::clone(&known.plan);
+        }
+        let plan = Arc::new(Self::below(&position.node.path, node));
+        if mounted.len() < MOUNT_LIMIT {
+            mounted.push(Mounted { node: Arc::clone(node), plan: Arc::clone(&plan) });
+        }
+        plan
+    }
+
+    /// The name of the workflow and the description of its runs.
+    pub(crate) fn run_info(&self, name: Option<&Text>) -> Arc<NodeInfo> {
+        let Some(name) = name else {
+            let unnamed = || Arc::new(run_info(&self.positions[0].node.name));
+            return Arc::clone(self.unnamed_run.get_or_init(unnamed));
+        };
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = runs.get(name) {
+            return Arc::clone(known);
+        }
+        let info = Arc::new(run_info(name));
+        if runs.len() < NAME_LIMIT {
+            runs.insert(name.clone(), Arc::clone(&info));
+        }
+        info
+    }
+}
+
+fn join(prefix: &str, name: &Text) -> Text {
+    if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}").into() }
+}
+
+/// What tells a node from every other node that lives.
+fn key(node: &NodeRef) -> usize {
+    Arc::as_ptr(node).cast::<()>().addr()
+}
+
+fn node_info(description: &Description, path: &Text) -> NodeInfo {
+    let mut attributes = common_attributes(&description.name, &description.kind, &description.action, path);
+    attributes.extend(description.attributes.iter().cloned());
+    NodeInfo {
+        span_name: span::primitive(&description.kind, &description.action),
+        path: path.clone(),
+        name: description.name.clone(),
+        kind: description.kind.clone(),
+        attributes,
+    }
+}
+
+fn role_info(role: &Role, child: &Description, path: &Text) -> Option<Arc<NodeInfo>> {
+    let mut attributes = vec![(attribute::PRIMITIVE_PATH.key(), path.clone().into())];
+    attributes.extend(role.attributes(child));
+    Some(Arc::new(NodeInfo {
+        span_name: role.span_name()?,
+        path: path.clone(),
+        name: child.name.clone(),
+        kind: child.kind.clone(),
+        attributes,
+    }))
+}
+
+fn run_info(name: &Text) -> NodeInfo {
+    let (kind, action) = (Text::Static("workflow"), Text::Static("execute"));
+    NodeInfo {
+        span_name: span::workflow(name),
+        path: Text::default(),
+        name: name.clone(),
+        attributes: common_attributes(name, &kind, &action, &Text::default()),
+        kind,
+    }
+}
+
+fn common_attributes(name: &Text, kind: &Text, action: &Text, path: &Text) -> Attributes {
+    let mut attributes = Vec::with_capacity(8);
+    attributes.push((attribute::PRIMITIVE_NAME.key(), name.clone().into()));
+    attributes.push((attribute::PRIMITIVE_TYPE.key(), kind.clone().into()));
+    attributes.push((attribute::PRIMITIVE_ACTION.key(), action.clone().into()));
+    if !path.is_empty() {
+        attributes.push((attribute::PRIMITIVE_PATH.key(), path.clone().into()));
+    }
+    attributes
+}

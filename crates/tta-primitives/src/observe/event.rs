@@ -1,0 +1,224 @@
+//! What can happen in a node.
+
+use std::time::Duration;
+
+use tta_model::{Key, Text, Value};
+
+use crate::error::Error;
+
+/// Something that happened in a node, with its data.
+///
+/// Only the observer turns events into span events, attributes, counters or log lines.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A checkpoint was set.
+    CheckpointReached {
+        /// Its name.
+        name: &'a Text,
+    },
+    /// An attempt failed.
+    AttemptFailed {
+        /// The number of the attempt, from 1.
+        attempt: u32,
+        /// How many attempts there may be.
+        max_attempts: u32,
+        /// Why it failed.
+        error: &'a Error,
+        /// The wait before the next attempt; none if there is no next one.
+        backoff: Option<Duration>,
+        /// The name of the backoff strategy.
+        strategy: &'static str,
+    },
+    /// A retry ended, in whatever way, after this many retries.
+    RetriesCounted {
+        /// Attempts beyond the first.
+        retries: u32,
+        /// Whether the last attempt succeeded.
+        succeeded: bool,
+    },
+    /// A fallback takes over from what failed.
+    FallbackTriggered {
+        /// The position of the alternative in the chain, from 1.
+        index: usize,
+        /// The name of the alternative.
+        name: &'a Text,
+        /// Why it was needed.
+        error: &'a Error,
+    },
+    /// A time limit passed.
+    TimeoutElapsed {
+        /// The limit.
+        limit: Duration,
+    },
+    /// A circuit breaker changed its state.
+    CircuitStateChanged {
+        /// The name of the breaker.
+        breaker: &'a Text,
+        /// The state before.
+        from: &'static str,
+        /// The state now.
+        to: &'static str,
+        /// The rate of failures that was seen, in `0.0..=1.0`.
+        failure_rate: f64,
+    },
+    /// A circuit breaker was asked.
+    CircuitChecked {
+        /// The name of the breaker.
+        breaker: &'a Text,
+        /// The state in which it answered.
+        state: &'static str,
+        /// The rate of failures that was seen, in `0.0..=1.0`.
+        failure_rate: f64,
+        /// The rate of failures at which it opens, in `0.0..=1.0`, where it has one.
+        threshold: f64,
+        /// Whether it let the call through.
+        admitted: bool,
+    },
+    /// A bulkhead was asked.
+    BulkheadChecked {
+        /// How many calls may run at once.
+        limit: usize,
+        /// How many calls were waiting.
+        queued: usize,
+        /// Whether it let the call through.
+        admitted: bool,
+    },
+    /// A rate limiter let a call through, or refused it.
+    RateLimitChecked {
+        /// How long the call waited.
+        waited: Duration,
+        /// Whether it was let through.
+        admitted: bool,
+    },
+    /// Another attempt was started beside a slow one.
+    HedgeLaunched {
+        /// The number of the attempt, from 1; the first hedge is 2.
+        attempt: u32,
+        /// How long the one before had not answered.
+        after: Duration,
+    },
+    /// A cache was asked.
+    CacheLookedUp {
+        /// The name of the cache.
+        cache: &'a Text,
+        /// A hash of the key.
+        key_hash: u64,
+        /// What was found.
+        outcome: CacheOutcome,
+        /// How old the entry was.
+        age: Option<Duration>,
+        /// How long entries live.
+        time_to_live: Option<Duration>,
+        /// How long the look-up took.
+        took: Duration,
+        /// How many entries the cache holds, about.
+        entries: u64,
+        /// The policy by which entries are evicted.
+        policy: &'static str,
+        /// What the hit saved, in millionths of a US dollar.
+        saved_micro_usd: i64,
+    },
+    /// A router chose a route.
+    RouteDecided {
+        /// The route.
+        route: &'a Text,
+        /// Why.
+        reason: &'a Text,
+        /// The name of the strategy.
+        strategy: &'static str,
+    },
+    /// A branch of a conditional or a case of a switch was chosen.
+    BranchChosen {
+        /// The branch or case; none if the input passes through.
+        branch: Option<&'a Text>,
+    },
+    /// A saga begins to undo what was done.
+    CompensationTriggered {
+        /// The step after which it began.
+        step: &'a Text,
+        /// How many steps will be undone.
+        steps: usize,
+        /// Why: the error, or none if the saga was cancelled.
+        error: Option<&'a Error>,
+    },
+    /// A saga has undone what could be undone.
+    CompensationFinished {
+        /// How many steps were undone.
+        undone: usize,
+        /// How many could not be undone.
+        failed: usize,
+    },
+    /// A parallel ended with failed branches.
+    BranchesFailed {
+        /// How many branches failed.
+        failed: usize,
+        /// How many there were.
+        total: usize,
+    },
+    /// A gate decided.
+    GateDecided {
+        /// Whether it approved.
+        approved: bool,
+        /// Who or what decided.
+        approver: &'a Text,
+        /// Why.
+        reason: Option<&'a Text>,
+    },
+    /// A validation ended.
+    ValidationFinished {
+        /// The rule or schema.
+        rule: &'a Text,
+        /// What is wrong; empty if nothing is.
+        errors: &'a [Text],
+        /// What is doubtful.
+        warnings: &'a [Text],
+    },
+    /// An iteration of a loop ended.
+    IterationFinished {
+        /// Its number, from 1.
+        iteration: u32,
+    },
+    /// Something that a step of the application wants recorded.
+    Custom {
+        /// What happened.
+        name: Text,
+        /// Its data.
+        attributes: &'a [(Key, Value)],
+    },
+}
+
+/// What a cache found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CacheOutcome {
+    /// A fresh entry.
+    Hit,
+    /// An entry beyond its time that may still be used while it is renewed.
+    Stale,
+    /// The remembered failure of an earlier call.
+    NegativeHit,
+    /// Nothing of use; this call computes the value.
+    Miss,
+    /// Nothing of use, but another call was computing the value.
+    Shared,
+}
+
+impl CacheOutcome {
+    /// Whether the value came without a call of this caller's.
+    #[must_use]
+    pub const fn is_hit(self) -> bool {
+        !matches!(self, Self::Miss)
+    }
+
+    /// The word for this outcome in attributes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::NegativeHit => "negative_hit",
+            Self::Miss => "miss",
+            Self::Shared => "shared",
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The seam between the work and those who watch it.
+//!
+//! Steps run; an [`Observer`] is told. It gets typed facts (a node started, an attempt failed, a node
+//! finished with this outcome) and decides alone what becomes of them. Nothing here knows spans,
+//! metrics or logs as any telemetry system defines them, and nothing a step does waits for an observer.
+
+mod event;
+mod install;
+
+use std::fmt;
+use std::sync::Arc;
+
+use tta_model::w3c::TraceState;
+use tta_model::{Attributes, ExecutionStatus, Key, SpanContext, SpanId, Text, TraceFlags, TraceId, Value};
+
+pub use event::{CacheOutcome, Event};
+pub use install::{AlreadyInstalled, Installed, install};
+
+pub(crate) use install::installed;
+
+use crate::clock::Anchor;
+use crate::error::Error;
+
+/// Watches runs. Implementations never block, never fail and never panic.
+pub trait Observer: Send + Sync + 'static {
+    /// A run is about to start: decides to which trace it belongs and whether it is recorded.
+    fn run_started(&self, run: &RunStarted<'_>) -> RunDecision;
+
+    /// A node of a recorded run starts. The observation that is returned is told of the rest.
+    fn node_started(&self, node: &NodeStarted<'_>) -> Option<Arc<dyn Observation>>;
+}
+
+/// Watches one execution of one node.
+pub trait Observation: Send + Sync + 'static {
+    /// The span of the node, which is the parent of the spans of its children.
+    fn span_id(&self) -> SpanId;
+
+    /// The parent of that span.
+    fn parent_span_id(&self) -> Option<SpanId>;
+
+    /// Calls `poll` while the node's span is the current one of this thread.
+    fn within(&self, poll: &mut dyn FnMut());
+
+    /// Something happened in the node.
+    fn event(&self, event: &Event<'_>);
+
+    /// An attribute of the span was set, perhaps again.
+    fn set_attribute(&self, key: Key, value: Value);
+
+    /// The node has ended. Called once, also when the node was dropped.
+    fn finished(self: Arc<Self>, finished: &NodeFinished<'_>);
+}
+
+/// A run that is about to start.
+#[derive(Debug)]
+pub struct RunStarted<'a> {
+    /// The parent that the caller gave, which wins over the application's current span.
+    pub parent: Option<&'a SpanContext>,
+    /// The name of the workflow.
+    pub workflow_name: &'a Text,
+}
+
+/// To which trace a run belongs, and whether it is recorded.
+#[derive(Clone)]
+pub struct RunDecision {
+    /// The trace.
+    pub trace_id: TraceId,
+    /// The flags that every span of the run has.
+    pub flags: TraceFlags,
+    /// The trace state that every span of the run has.
+    pub state: TraceState,
+    /// The parent of the run's first span.
+    pub parent: Option<SpanId>,
+    /// Whether that parent is in another process.
+    pub parent_is_remote: bool,
+    /// Whether [`Observer::node_started`] is to be called for the nodes of the run.
+    pub recording: bool,
+    /// For a run that is not recorded: keeps the decision current while the run is polled, so that spans
+    /// which the application makes inside it are not recorded either.
+    pub ambient: Option<Arc<dyn Observation>>,
+}
+
+/// What all nodes of a run have in common.
+#[derive(Clone, Debug)]
+pub struct RunInfo {
+    /// The name of the workflow.
+    pub workflow_name: Text,
+    /// The trace.
+    pub trace_id: TraceId,
+    /// The flags of every span.
+    pub flags: TraceFlags,
+    /// The trace state of every span.
+    pub state: TraceState,
+    /// Whether the parent of the run's first span is in another process.
+    pub parent_is_remote: bool,
+    /// The attributes of every span; empty if the run is not recorded.
+    pub attributes: Attributes,
+    /// Turns ticks into the time of day, in the same way for every span of the run.
+    pub anchor: Anchor,
+}
+
+/// What all executions of a node at one position of a flow have in common.
+#[derive(Debug, Default)]
+pub struct NodeInfo {
+    /// The name of its spans.
+    pub span_name: Text,
+    /// The address: the names from the root of the flow down to the node, unique in the flow.
+    pub path: Text,
+    /// The name of the primitive.
+    pub name: Text,
+    /// The type of the primitive.
+    pub kind: Text,
+    /// The attributes that every span of the node has, name, type and path included.
+    pub attributes: Attributes,
+}
+
+/// A span around a node that says which role the node plays in its parent: a step, a branch, an attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct RoleStarted<'a> {
+    /// What all executions in this role have in common.
+    pub info: &'a Arc<NodeInfo>,
+    /// The attributes of this execution, such as the number of an attempt.
+    pub attributes: &'a [(Key, Value)],
+}
+
+/// A node that starts.
+#[derive(Debug)]
+pub struct NodeStarted<'a> {
+    /// The run.
+    pub run: &'a Arc<RunInfo>,
+    /// The node.
+    pub node: &'a Arc<NodeInfo>,
+    /// The role that it plays, if that has a span of its own.
+    pub role: Option<RoleStarted<'a>>,
+    /// The span of the enclosing node.
+    pub parent: Option<SpanId>,
+    /// Whether the node is the first of its run.
+    pub is_root: bool,
+    /// When it started.
+    pub ticks: u64,
+}
+
+/// A node that has ended.
+#[derive(Debug)]
+pub struct NodeFinished<'a> {
+    /// The run.
+    pub run: &'a Arc<RunInfo>,
+    /// The node.
+    pub node: &'a Arc<NodeInfo>,
+    /// What all executions in the role that it played have in common, if that has a span of its own.
+    pub role: Option<&'a Arc<NodeInfo>>,
+    /// When it ended.
+    pub ticks: u64,
+    /// How it ended.
+    pub status: ExecutionStatus,
+    /// The error with which it ended.
+    pub error: Option<&'a Error>,
+    /// Whether the error arose here, so that it is to be described here and nowhere above.
+    pub error_arose_here: bool,
+}
+
+impl fmt::Debug for dyn Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Observation({})", self.span_id())
+    }
+}
+
+impl fmt::Debug for RunDecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunDecision")
+            .field("trace_id", &self.trace_id)
+            .field("flags", &self.flags)
+            .field("parent", &self.parent)
+            .field("recording", &self.recording)
+            .finish_non_exhaustive()
+    }
+}
