@@ -202,7 +202,7 @@ impl fmt::Display for Value {
             Self::Float(value) => value.fmt(f),
             Self::Text(value) => value.fmt(f),
             Self::Bytes(value) => write!(f, "{} bytes", value.len()),
-            Self::List(values) => f.debug_list().entries(values.iter().map(|v| format_args_of(v))).finish(),
+            Self::List(values) => f.debug_list().entries(values.iter().map(format_args_of)).finish(),
             Self::Map(values) => {
                 f.debug_map().entries(values.iter().map(|(k, v)| (k, format_args_of(v)))).finish()
             }

@@ -1,0 +1,9 @@
+//! The promises of the model, one module each.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod asserted;
+mod baggage;
+mod carrier;
+mod seeds;
+mod traceparent;
+mod tracestate;
