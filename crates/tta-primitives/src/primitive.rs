@@ -82,7 +82,13 @@ impl Description {
     #[must_use]
     pub fn new(kind: impl Into<Text>) -> Self {
         let kind = kind.into();
-        Self { name: kind.clone(), kind, action: "execute".into(), attributes: Vec::new(), children: Vec::new() }
+        Self {
+            name: kind.clone(),
+            kind,
+            action: "execute".into(),
+            attributes: Vec::new(),
+            children: Vec::new(),
+        }
     }
 
     /// Describes a primitive by its Rust type, written in snake case.

@@ -11,7 +11,9 @@ use tokio::task::JoinSet;
 
 use crate::context::WorkflowContext;
 use crate::error::{Error, Result};
-use crate::flow::{Call, Child, Flow, Many, NodeRef, PrimitiveNode, Role, RoleCall, Running, Slot, node_of, panicked, take};
+use crate::flow::{
+    Call, Child, Flow, Many, NodeRef, PrimitiveNode, Role, RoleCall, Running, Slot, node_of, panicked, take,
+};
 use crate::observe::{Event, Observation};
 use crate::primitive::{Description, Primitive};
 
@@ -155,7 +157,12 @@ impl<I: Clone + Send + Sync + 'static, T: Gather> Parallel<I, T> {
         self.conclude(cx, branches, failures)
     }
 
-    fn conclude(&self, cx: &WorkflowContext, mut branches: Vec<Branch<'_>>, failures: Vec<Error>) -> Result<T> {
+    fn conclude(
+        &self,
+        cx: &WorkflowContext,
+        mut branches: Vec<Branch<'_>>,
+        failures: Vec<Error>,
+    ) -> Result<T> {
         let failed = failures.len();
         let mut failures = failures.into_iter();
         let Some(first) = failures.next() else {

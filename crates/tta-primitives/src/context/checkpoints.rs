@@ -63,7 +63,8 @@ impl Checkpoints {
     }
 
     pub(crate) fn restore(checkpoints: Vec<Checkpoint>, start: u64) -> Self {
-        let at = |elapsed: Duration| start.saturating_add(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
+        let at =
+            |elapsed: Duration| start.saturating_add(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
         let kept = checkpoints.into_iter().take(CHECKPOINT_LIMIT).map(|c| (c.name, at(c.elapsed))).collect();
         Self { log: Mutex::new(Log { kept, dropped: 0 }) }
     }

@@ -145,6 +145,65 @@ impl Drop for NodeScope<'_> {
     }
 }
 
+/// Does a part of a node's work in a span of its own below the node, such as the look-up of a cache.
+///
+/// A leaf is not a node: it has no address, and nothing runs below it.
+pub(crate) async fn leaf<T>(
+    cx: &WorkflowContext,
+    info: &Arc<NodeInfo>,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let run = cx.run_scope();
+    let observation = run.observer.as_ref().and_then(|observer| {
+        let (parent, ticks) = (cx.scope.span, clock::ticks());
+        observer.node_started(&NodeStarted {
+            run: &run.info,
+            node: info,
+            role: None,
+            parent,
+            is_root: false,
+            ticks,
+        })
+    });
+    let mut open = LeafScope { cx, info, observation };
+    let result = {
+        let future = pin!(work);
+        let observation = open.observation.clone();
+        Observed { future, observation: observation.as_deref(), limit: None }.await
+    };
+    let status = result.as_ref().map_or_else(Error::status, |_| ExecutionStatus::Success);
+    open.close(status, result.as_ref().err());
+    result
+}
+
+/// A leaf between its start and its end.
+struct LeafScope<'a> {
+    cx: &'a WorkflowContext,
+    info: &'a Arc<NodeInfo>,
+    observation: Option<Arc<dyn Observation>>,
+}
+
+impl LeafScope<'_> {
+    fn close(&mut self, status: ExecutionStatus, error: Option<&Error>) {
+        let Some(observation) = self.observation.take() else { return };
+        observation.finished(&NodeFinished {
+            run: &self.cx.run_scope().info,
+            node: self.info,
+            role: None,
+            ticks: clock::ticks(),
+            status,
+            error,
+            error_arose_here: false,
+        });
+    }
+}
+
+impl Drop for LeafScope<'_> {
+    fn drop(&mut self) {
+        self.close(ExecutionStatus::Cancelled, None);
+    }
+}
+
 /// Ends when the run is cancelled or its deadline has passed.
 async fn run_limit(cx: WorkflowContext) -> Error {
     let cancelled = cx.shared.life.cancelled();

@@ -16,7 +16,7 @@ use tta_model::Text;
 
 pub use role::{Child, Role};
 
-pub(crate) use call::{Call, RoleCall, panicked};
+pub(crate) use call::{Call, RoleCall, leaf, panicked};
 pub(crate) use node::{NodeRef, PrimitiveNode, Running, Slot, node_of, take};
 pub(crate) use plan::Plan;
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tta_model::name::{attribute, span};
 use tta_model::{Attributes, Text};
 
-use super::node::{Node, NodeRef};
+use super::node::NodeRef;
 use super::role::Role;
 use crate::observe::NodeInfo;
 use crate::primitive::Description;

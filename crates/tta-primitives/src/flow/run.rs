@@ -98,12 +98,8 @@ fn begin(plan: &Arc<Plan>, cx: &WorkflowContext) -> (WorkflowContext, Arc<NodeIn
         attributes,
         anchor: Anchor::read(),
     };
-    let run = RunScope {
-        info: Arc::new(run_info),
-        plan: Arc::clone(plan),
-        observer,
-        ambient: decision.ambient,
-    };
+    let run =
+        RunScope { info: Arc::new(run_info), plan: Arc::clone(plan), observer, ambient: decision.ambient };
     (cx.inside(run, scope), info)
 }
 

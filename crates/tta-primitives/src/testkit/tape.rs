@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tta_model::{ExecutionStatus, Key, SpanId, Text, TraceFlags, TraceId, Value};
 
 use crate::context::WorkflowContext;
-use crate::observe::{
-    Event, NodeFinished, NodeStarted, Observation, Observer, RunDecision, RunStarted,
-};
+use crate::observe::{Event, NodeFinished, NodeStarted, Observation, Observer, RunDecision, RunStarted};
 use crate::random;
 
 /// An observer that keeps every span in memory.
