@@ -1,2 +1,7 @@
 //! The `tta` command.
+
+// In a test build the tests are the users, and nothing is dead.
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "wired by the demo command"))]
+mod demo;
+
 fn main() {}
