@@ -40,8 +40,6 @@ spans! {
     VALIDATE = "primitive.validate.execute": "a check of a value";
     GATE = "primitive.gate.execute": "the wait for an approval";
     DELEGATE = "primitive.delegate.execute": "the call of another workflow";
-    MEMORY_READ = "memory.store.read": "reading what an agent remembers";
-    MEMORY_WRITE = "memory.store.write": "writing what an agent remembers";
     RETRY = "recovery.retry.execute": "attempts until one succeeds";
     RETRY_ATTEMPT = "recovery.retry.attempt": "one attempt; its number is an attribute";
     FALLBACK = "recovery.fallback.execute": "a primary and its alternatives";
@@ -67,6 +65,7 @@ pub const PATTERNS: &[&str] = &[
     "primitive.sequential.step_<n>",
     "primitive.parallel.branch_<n>",
     "cache.<backend>.<action>",
+    "memory.<backend>.<action>",
     "llm.<provider>.<action>",
     "agent.<name>.execute",
     "workflow.<name>.execute",
@@ -103,6 +102,12 @@ pub fn parallel_branch(index: usize) -> Text {
 #[must_use]
 pub fn cache(backend: &str, action: &str) -> Text {
     dotted("cache", backend, action)
+}
+
+/// The span of an operation of a memory: `memory.<backend>.<action>`, as in `read` and `write`.
+#[must_use]
+pub fn memory(backend: &str, action: &str) -> Text {
+    dotted("memory", backend, action)
 }
 
 /// The span of a call of a model: `llm.<provider>.<action>`, as in `generate` and `stream`.

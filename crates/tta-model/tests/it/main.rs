@@ -4,6 +4,7 @@
 mod asserted;
 mod baggage;
 mod carrier;
+mod name;
 mod seeds;
 mod traceparent;
 mod tracestate;
