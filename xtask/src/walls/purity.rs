@@ -62,7 +62,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// The files of the core that may spawn, because they abort what they spawned when they are dropped.
-const SPAWNERS: &[&str] = &["parallel.rs", "parallel/spawned.rs", "primitive/parallel.rs"];
+const SPAWNERS: &[&str] = &["compose/parallel.rs"];
 
 /// Finds the words that the core's files may not say, and prints in libraries.
 pub(super) fn check(crates: &[Crate]) -> Vec<Violation> {
@@ -165,7 +165,7 @@ mod tests {
             "fn f() { set.spawn(g()); }",
         ] {
             check("tta-primitives", "retry.rs", text, 1);
-            check("tta-primitives", "parallel.rs", text, 0);
+            check("tta-primitives", "compose/parallel.rs", text, 0);
         }
         check("tta-primitives", "retry.rs", "fn f() { branches.spawned(); }", 0);
     }
