@@ -27,7 +27,14 @@ cargo xtask <COMMAND>
   help                       print this list
 ";
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> Result<ExitCode> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let command = if arguments.is_empty() { String::from("help") } else { arguments.remove(0) };
     match command.as_str() {

@@ -42,22 +42,16 @@ pub(crate) struct Crate {
     sources: Vec<Source>,
 }
 
-/// Checks every wall and prints what each one found.
+/// Checks every wall, as a command.
 ///
 /// # Errors
 ///
-/// When a file or manifest cannot be read.
+/// As [`check`].
 pub(crate) fn run() -> Result<ExitCode> {
-    Ok(match check() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        }
-    })
+    check().map(|()| ExitCode::SUCCESS)
 }
 
-/// Checks every wall.
+/// Checks every wall and prints what each one found.
 ///
 /// # Errors
 ///
