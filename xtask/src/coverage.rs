@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     if !process::has_cargo_command("llvm-cov") {
         bail!(INSTALL);
     }
-    let root = workspace::root();
+    let root = &workspace::root();
     let target = workspace::manifests()?.target_directory.into_std_path_buf();
     let report = target.join("coverage.lcov");
     measure(root, &target, &report)?;

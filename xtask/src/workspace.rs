@@ -5,9 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cargo_metadata::{Metadata, MetadataCommand, Package};
 
-/// Returns the workspace's root folder.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace's root")
+/// Returns the workspace's root folder: of the checkout that runs this tool, where it was built is second.
+///
+/// Two checkouts that share a target directory share this binary, so the place where it was built may be
+/// the other one. Cargo says at run time which one is meant.
+pub(crate) fn root() -> PathBuf {
+    let manifest =
+        std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&manifest).parent().expect("xtask lies in the workspace's root").to_owned()
 }
 
 /// Reads the manifests of the workspace's own packages; dependencies are not resolved.

@@ -97,10 +97,9 @@ impl Report {
                 // What did not compile has no failed test, and is a failure all the same.
                 self.tally.failed += if success { tally.failed } else { tally.failed.max(1) };
                 let verdict = if success && tally.failed == 0 { "passed" } else { "failed" };
-                (
-                    verdict,
-                    format!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped),
-                )
+                let Tally { passed, failed, skipped } = tally;
+                let why = if !success && failed == 0 { "; no test failed, but the run did" } else { "" };
+                (verdict, format!("{passed} passed, {failed} failed, {skipped} skipped{why}"))
             }
             Err(error) => {
                 self.tally.failed += 1;

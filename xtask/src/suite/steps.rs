@@ -67,7 +67,7 @@ fn passed(command: &mut Command) -> Result<Outcome> {
 
 /// Makes the receiver's Python; without it its tests skip themselves, which CI must not accept in silence.
 fn python_environment(bench: &mut Bench) -> Result<Outcome> {
-    match python::prepare(workspace::root(), bench.metadata.target_directory.as_std_path()) {
+    match python::prepare(&workspace::root(), bench.metadata.target_directory.as_std_path()) {
         Ok(interpreter) => {
             bench.python = Some(interpreter);
             Ok(Outcome::Passed)

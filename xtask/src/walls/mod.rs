@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use cargo_metadata::Metadata;
 
 use crate::source::Source;
 use crate::workspace;
@@ -57,9 +58,8 @@ pub(crate) fn run() -> Result<ExitCode> {
 ///
 /// When a wall is broken, or when a file or manifest cannot be read.
 pub(crate) fn check() -> Result<()> {
-    let root = workspace::root();
     let metadata = workspace::manifests()?;
-    let crates = read_crates(root)?;
+    let crates = read_crates(&workspace::root(), &metadata)?;
     let mut broken = 0;
     let mut report = |wall: &str, violations: Vec<Violation>| {
         println!("{wall}: {}", if violations.is_empty() { "stands" } else { "BROKEN" });
@@ -88,9 +88,9 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
-fn read_crates(root: &Path) -> Result<Vec<Crate>> {
+fn read_crates(root: &Path, metadata: &Metadata) -> Result<Vec<Crate>> {
     let mut crates = Vec::new();
-    for package in workspace::crates(&workspace::manifests()?) {
+    for package in workspace::crates(metadata) {
         let folder = package.manifest_path.parent().map_or(root, |folder| folder.as_std_path());
         let sources = Source::read_all(root, &folder.join("src"))?;
         crates.push(Crate { name: package.name.to_string(), sources });
