@@ -1,0 +1,81 @@
+//! What became of the spans: each one recorded is exported, or counted as dropped with a reason.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Why spans were dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// More spans ended than the drain thread could take over.
+    RecorderFull,
+    /// The exporter did not keep up, so its queue was full.
+    QueueFull,
+    /// The receiver refused them, or could not be reached until the attempts were used up.
+    ExportFailed,
+    /// The time to flush was over before they were sent.
+    Shutdown,
+}
+
+impl DropReason {
+    const COUNT: usize = 4;
+
+    /// Every reason.
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::RecorderFull, Self::QueueFull, Self::ExportFailed, Self::Shutdown];
+
+    /// The word for this reason in labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RecorderFull => "recorder_full",
+            Self::QueueFull => "queue_full",
+            Self::ExportFailed => "export_failed",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// Counts of spans, shared by everything that handles them.
+#[derive(Debug, Default)]
+pub struct SpanCounts {
+    recorded: AtomicU64,
+    exported: AtomicU64,
+    dropped: [AtomicU64; DropReason::COUNT],
+}
+
+impl SpanCounts {
+    /// Spans that ended and were recorded.
+    #[must_use]
+    pub fn recorded(&self) -> u64 {
+        self.recorded.load(Ordering::Relaxed)
+    }
+
+    /// Spans that a receiver acknowledged.
+    #[must_use]
+    pub fn exported(&self) -> u64 {
+        self.exported.load(Ordering::Relaxed)
+    }
+
+    /// Spans that were dropped for a reason.
+    #[must_use]
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.dropped[reason as usize].load(Ordering::Relaxed)
+    }
+
+    /// Spans that were dropped for whatever reason.
+    #[must_use]
+    pub fn dropped_total(&self) -> u64 {
+        DropReason::ALL.into_iter().map(|reason| self.dropped(reason)).sum()
+    }
+
+    pub(crate) fn add_recorded(&self, spans: usize) {
+        self.recorded.fetch_add(spans as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_exported(&self, spans: usize) {
+        self.exported.fetch_add(spans as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_dropped(&self, reason: DropReason, spans: usize) {
+        self.dropped[reason as usize].fetch_add(spans as u64, Ordering::Relaxed);
+    }
+}
