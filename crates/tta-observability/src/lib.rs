@@ -1,7 +1,10 @@
 //! Records what workflows do.
-#![expect(dead_code, reason = "wired by the recorder")]
 
+mod convert;
 mod counts;
 pub mod export;
+pub mod recorder;
+mod redact;
+pub mod sampling;
 
 pub use counts::{DropReason, SpanCounts};

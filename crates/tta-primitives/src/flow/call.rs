@@ -76,6 +76,7 @@ impl<'a> NodeScope<'a> {
                 role,
                 parent: parent.scope.span,
                 is_root: matches!(call.role, RoleCall::Root(_)),
+                ambient: run.ambient.as_ref().filter(|_| matches!(call.role, RoleCall::Root(_))),
                 ticks: clock::ticks(),
             })
         });
@@ -162,6 +163,7 @@ pub(crate) async fn leaf<T>(
             role: None,
             parent,
             is_root: false,
+            ambient: None,
             ticks,
         })
     });

@@ -77,7 +77,7 @@ fn begin(plan: &Arc<Plan>, cx: &WorkflowContext) -> (WorkflowContext, Arc<NodeIn
     let observer = cx.shared.observer.clone().or_else(observe::installed);
     let parent = cx.shared.remote.as_ref();
     let decision = match &observer {
-        Some(observer) => observer.run_started(&RunStarted { parent, workflow_name: &info.name }),
+        Some(observer) => observer.run_started(&RunStarted { parent, info: &info }),
         None => unobserved(cx),
     };
     let observer = observer.filter(|_| decision.recording);
@@ -87,7 +87,11 @@ fn begin(plan: &Arc<Plan>, cx: &WorkflowContext) -> (WorkflowContext, Arc<NodeIn
     };
     cx.shared.life.set_trace(decision.trace_id);
     // An unrecorded run has a span id too, so that callees elsewhere learn that they need not record.
-    let span = if decision.recording { decision.parent } else { Some(random::span_id()) };
+    let span = match &decision.ambient {
+        _ if decision.recording => decision.parent,
+        Some(ambient) => Some(ambient.span_id()),
+        None => Some(random::span_id()),
+    };
     let scope = Scope { at: 0, span, parent: decision.parent, observation: None };
     let run_info = RunInfo {
         workflow_name: info.name.clone(),

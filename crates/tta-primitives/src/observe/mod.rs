@@ -7,6 +7,7 @@
 mod event;
 mod install;
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ pub trait Observer: Send + Sync + 'static {
 }
 
 /// Watches one execution of one node.
-pub trait Observation: Send + Sync + 'static {
+pub trait Observation: Any + Send + Sync {
     /// The span of the node, which is the parent of the spans of its children.
     fn span_id(&self) -> SpanId;
 
@@ -56,8 +57,8 @@ pub trait Observation: Send + Sync + 'static {
 pub struct RunStarted<'a> {
     /// The parent that the caller gave, which wins over the application's current span.
     pub parent: Option<&'a SpanContext>,
-    /// The name of the workflow.
-    pub workflow_name: &'a Text,
+    /// What all runs of the workflow have in common; its name is the name of the workflow.
+    pub info: &'a Arc<NodeInfo>,
 }
 
 /// To which trace a run belongs, and whether it is recorded.
@@ -76,7 +77,8 @@ pub struct RunDecision {
     /// Whether [`Observer::node_started`] is to be called for the nodes of the run.
     pub recording: bool,
     /// For a run that is not recorded: keeps the decision current while the run is polled, so that spans
-    /// which the application makes inside it are not recorded either.
+    /// which the application makes inside it are not recorded either. For one that is recorded: handed back
+    /// with the first node.
     pub ambient: Option<Arc<dyn Observation>>,
 }
 
@@ -136,6 +138,8 @@ pub struct NodeStarted<'a> {
     pub parent: Option<SpanId>,
     /// Whether the node is the first of its run.
     pub is_root: bool,
+    /// For the first node of a run: what the [decision](RunDecision::ambient) held.
+    pub ambient: Option<&'a Arc<dyn Observation>>,
     /// When it started.
     pub ticks: u64,
 }

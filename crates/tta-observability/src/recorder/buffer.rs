@@ -1,0 +1,203 @@
+//! The way of a finished span from the thread on which it ended to the drain thread.
+//!
+//! Each thread writes into a batch of its own, behind a lock that nobody else takes but the drain thread,
+//! a few times a second. A full batch goes to the drain thread through a bounded channel and comes
+//! back empty. What runs and nodes have in common is written once a batch. Nothing waits: if the channel is
+//! full, the batch is dropped and its spans are counted.
+
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tta_model::{Attributes, EventRecord, ExecutionStatus, LinkRecord, SpanId, SpanStatus, Text};
+use tta_primitives::observe::{NodeInfo, RunInfo};
+
+use crate::counts::{DropReason, SpanCounts};
+
+/// How many spans a thread collects before it hands them over.
+const BATCH_SPANS: usize = 128;
+/// How many full batches may wait: with them, 131,072 spans.
+const QUEUED_BATCHES: usize = 1_024;
+/// How many empty batches are kept for use again.
+const POOLED_BATCHES: usize = 64;
+/// How far back a run or node is looked for among those of a batch.
+const LOOK_BACK: usize = 16;
+
+/// Finished spans of one thread.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) runs: Vec<Arc<RunInfo>>,
+    pub(super) nodes: Vec<Arc<NodeInfo>>,
+    pub(super) spans: Vec<RawSpan>,
+    pub(super) attributes: Attributes,
+    pub(super) events: Vec<EventRecord>,
+    pub(super) rare: Vec<Rare>,
+}
+
+/// A finished span, with what it shares with others as indices into its batch.
+#[derive(Clone, Debug)]
+pub(super) struct RawSpan {
+    pub(super) run: u32,
+    pub(super) node: u32,
+    pub(super) span_id: SpanId,
+    pub(super) parent: Option<SpanId>,
+    pub(super) parent_is_remote: bool,
+    /// Whether the span says which role the node plays, and is not that of the node itself.
+    pub(super) is_role: bool,
+    pub(super) status: ExecutionStatus,
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) attributes: Range<u32>,
+    pub(super) events: Range<u32>,
+    pub(super) rare: Option<u32>,
+}
+
+/// What few spans have.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    pub(super) error: Option<ErrorInfo>,
+    pub(super) name: Option<Text>,
+    pub(super) status: Option<SpanStatus>,
+    pub(super) links: Vec<LinkRecord>,
+    pub(super) dropped_attributes: u32,
+    pub(super) dropped_events: u32,
+}
+
+/// The error with which a span ended.
+#[derive(Debug)]
+pub(super) struct ErrorInfo {
+    pub(super) type_name: &'static str,
+    pub(super) recoverable: bool,
+    /// The message and the chain of causes, if the error arose in this span.
+    pub(super) described: Option<(String, String)>,
+}
+
+impl Batch {
+    pub(super) fn intern_run(&mut self, run: &Arc<RunInfo>) -> u32 {
+        intern(&mut self.runs, run)
+    }
+
+    pub(super) fn intern_node(&mut self, node: &Arc<NodeInfo>) -> u32 {
+        intern(&mut self.nodes, node)
+    }
+
+    pub(super) fn add_rare(&mut self, rare: Rare) -> u32 {
+        self.rare.push(rare);
+        index(self.rare.len() - 1)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.runs.clear();
+        self.nodes.clear();
+        self.spans.clear();
+        self.attributes.clear();
+        self.events.clear();
+        self.rare.clear();
+    }
+}
+
+/// The index of a shared value among those of a batch, where recent ones are found again.
+fn intern<T>(known: &mut Vec<Arc<T>>, value: &Arc<T>) -> u32 {
+    let recent = known.len().saturating_sub(LOOK_BACK);
+    match known[recent..].iter().rposition(|other| Arc::ptr_eq(other, value)) {
+        Some(position) => index(recent + position),
+        None => {
+            known.push(Arc::clone(value));
+            index(known.len() - 1)
+        }
+    }
+}
+
+/// An index into a batch, which is far smaller than 2^32.
+pub(super) fn index(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// The batch of one thread.
+#[derive(Debug, Default)]
+pub(super) struct ThreadBuffer {
+    batch: Mutex<Batch>,
+}
+
+impl ThreadBuffer {
+    fn lock(&self) -> MutexGuard<'_, Batch> {
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All buffers of a recorder, and the channel to the drain thread.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    threads: Mutex<Vec<Arc<ThreadBuffer>>>,
+    pool: Mutex<Vec<Batch>>,
+    sender: SyncSender<Batch>,
+    counts: Arc<SpanCounts>,
+}
+
+impl Buffers {
+    pub(super) fn new(counts: Arc<SpanCounts>) -> (Self, Receiver<Batch>) {
+        let (sender, receiver) = sync_channel(QUEUED_BATCHES);
+        (Self { threads: Mutex::default(), pool: Mutex::default(), sender, counts }, receiver)
+    }
+
+    /// Makes the buffer of a thread.
+    pub(super) fn register(&self) -> Arc<ThreadBuffer> {
+        let buffer = Arc::new(ThreadBuffer::default());
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&buffer));
+        buffer
+    }
+
+    /// Writes spans into the batch of a thread, and hands it over once it is full.
+    pub(super) fn write(&self, buffer: &ThreadBuffer, write: impl FnOnce(&mut Batch)) {
+        let mut batch = buffer.lock();
+        write(&mut batch);
+        if batch.spans.len() < BATCH_SPANS {
+            return;
+        }
+        let full = std::mem::replace(&mut *batch, self.empty());
+        drop(batch);
+        self.counts.add_recorded(full.spans.len());
+        if let Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) = self.sender.try_send(full) {
+            self.counts.add_dropped(DropReason::RecorderFull, batch.spans.len());
+            self.recycle(batch);
+        }
+    }
+
+    /// Takes what threads have collected so far, and forgets the threads that have ended.
+    pub(super) fn sweep(&self, mut take: impl FnMut(Batch)) {
+        let buffers = {
+            let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            let all = threads.clone();
+            // One reference is the list's, one is the copy's; a third is the thread's own.
+            threads.retain(|buffer| Arc::strong_count(buffer) > 2 || !buffer.lock().is_empty());
+            all
+        };
+        for buffer in buffers {
+            let empty = self.empty();
+            let batch = std::mem::replace(&mut *buffer.lock(), empty);
+            if batch.is_empty() {
+                self.recycle(batch);
+            } else {
+                self.counts.add_recorded(batch.spans.len());
+                take(batch);
+            }
+        }
+    }
+
+    /// Keeps a batch for use again.
+    pub(super) fn recycle(&self, mut batch: Batch) {
+        batch.clear();
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < POOLED_BATCHES {
+            pool.push(batch);
+        }
+    }
+
+    fn empty(&self) -> Batch {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+}

@@ -1,0 +1,315 @@
+//! Spans that the recorder makes itself.
+//!
+//! A span in the making costs no allocation of its own after a thread's first few: it goes back to a pool
+//! of its thread when the node ends.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use opentelemetry::Context;
+use opentelemetry::trace::{self as otel, TraceContextExt};
+use tta_model::{Attributes, ExecutionStatus, Key, SpanId, Value};
+use tta_primitives::clock::{self, Anchor};
+use tta_primitives::observe::{Event, NodeFinished, NodeStarted, Observation, RunDecision};
+use tta_primitives::random;
+
+use super::buffer::{Batch, ErrorInfo, Rare, RawSpan, ThreadBuffer, index};
+use super::current::{Added, CurrentSpan, Extras};
+use super::{Core, events};
+use crate::convert;
+
+/// How many spans in the making a thread keeps for use again.
+const POOLED_SPANS: usize = 256;
+
+/// The span of a node in the making, and that of its role.
+#[derive(Debug)]
+struct DirectSpan {
+    core: Arc<Core>,
+    span_id: SpanId,
+    role_id: Option<SpanId>,
+    parent: Option<SpanId>,
+    parent_is_remote: bool,
+    start: u64,
+    anchor: Anchor,
+    role_attributes: Attributes,
+    /// The node's span as OpenTelemetry's current one; none once the node has ended.
+    context: Context,
+    extras: Arc<Extras>,
+}
+
+/// What a thread keeps for a recorder.
+struct Local {
+    core: Arc<Core>,
+    buffer: Arc<ThreadBuffer>,
+    pool: Vec<Arc<DirectSpan>>,
+}
+
+thread_local! {
+    static LOCALS: RefCell<Vec<Local>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What this thread keeps for a recorder; none while the thread ends.
+fn with_local<T>(core: &Arc<Core>, with: impl FnOnce(&mut Local) -> T) -> Option<T> {
+    LOCALS
+        .try_with(|locals| {
+            let mut locals = locals.try_borrow_mut().ok()?;
+            let position = locals.iter().position(|local| Arc::ptr_eq(&local.core, core));
+            let position = position.unwrap_or_else(|| {
+                // A recorder that only this list still holds is gone.
+                locals.retain(|local| Arc::strong_count(&local.core) > 1 + local.pool.len());
+                let buffer = core.buffers.register();
+                locals.push(Local { core: Arc::clone(core), buffer, pool: Vec::new() });
+                locals.len() - 1
+            });
+            Some(with(&mut locals[position]))
+        })
+        .ok()
+        .flatten()
+}
+
+pub(super) fn start(core: &Arc<Core>, node: &NodeStarted<'_>) -> Option<Arc<dyn Observation>> {
+    let mut span =
+        with_local(core, |local| local.pool.pop()).flatten().unwrap_or_else(|| Arc::new(DirectSpan::new(core)));
+    Arc::get_mut(&mut span)?.begin(node);
+    Some(span)
+}
+
+/// Keeps the decision not to record a run current while the run is polled.
+pub(super) fn not_recorded(run: &RunDecision) -> Option<Arc<dyn Observation>> {
+    let context = otel::SpanContext::new(
+        otel::TraceId::from(run.trace_id.get()),
+        otel::SpanId::from(random::span_id().get()),
+        otel::TraceFlags::new(run.flags.0),
+        false,
+        convert::otel_trace_state(&run.state),
+    );
+    Some(Arc::new(NotRecorded { context: Context::current().with_remote_span_context(context) }))
+}
+
+impl DirectSpan {
+    fn new(core: &Arc<Core>) -> Self {
+        Self {
+            core: Arc::clone(core),
+            span_id: random::span_id(),
+            role_id: None,
+            parent: None,
+            parent_is_remote: false,
+            start: 0,
+            anchor: Anchor { ticks: 0, unix_nanos: 0 },
+            role_attributes: Vec::new(),
+            context: Context::new(),
+            extras: Arc::default(),
+        }
+    }
+
+    fn begin(&mut self, node: &NodeStarted<'_>) {
+        let run = node.run;
+        let trace_id = otel::TraceId::from(run.trace_id.get());
+        self.span_id = random::span_id();
+        self.role_id = node.role.map(|_| random::span_id());
+        self.parent_is_remote = node.is_root && run.parent_is_remote;
+        self.start = node.ticks;
+        self.anchor = run.anchor;
+        if let Some(role) = node.role {
+            self.role_attributes.extend_from_slice(role.attributes);
+        }
+        let context = otel::SpanContext::new(
+            trace_id,
+            otel::SpanId::from(self.span_id.get()),
+            otel::TraceFlags::new(run.flags.0),
+            false,
+            convert::otel_trace_state(&run.state),
+        );
+        let span =
+            CurrentSpan { context, extras: Arc::clone(&self.extras), limits: self.core.limits.while_open() };
+        (self.parent, self.context) = Context::map_current(|current| {
+            let parent = if node.is_root { node.parent } else { nearest(current, trace_id).or(node.parent) };
+            (parent, current.with_span(span))
+        });
+    }
+
+    /// Writes the spans of the role and of the node.
+    fn write(&self, batch: &mut Batch, finished: &NodeFinished<'_>, added: Option<&mut Added>) {
+        let (run, node) = (batch.intern_run(finished.run), batch.intern_node(finished.node));
+        let mut raw = RawSpan {
+            run,
+            node,
+            span_id: self.span_id,
+            parent: self.role_id.or(self.parent),
+            parent_is_remote: self.role_id.is_none() && self.parent_is_remote,
+            is_role: false,
+            status: finished.status,
+            start: self.start,
+            end: finished.ticks.max(self.start),
+            attributes: 0..0,
+            events: 0..0,
+            rare: None,
+        };
+        if let (Some(role_id), Some(role)) = (self.role_id, finished.role) {
+            let first = index(batch.attributes.len());
+            batch.attributes.extend_from_slice(&self.role_attributes);
+            let rare = error_info(finished, false).map(|error| batch.add_rare(error));
+            let node = batch.intern_node(role);
+            batch.spans.push(RawSpan {
+                node,
+                span_id: role_id,
+                parent: self.parent,
+                parent_is_remote: self.parent_is_remote,
+                is_role: true,
+                attributes: first..index(batch.attributes.len()),
+                rare,
+                ..raw.clone()
+            });
+        }
+        let mut rare = error_info(finished, finished.error_arose_here);
+        if let Some(added) = added {
+            let first = index(batch.attributes.len());
+            batch.attributes.append(&mut added.attributes);
+            raw.attributes = first..index(batch.attributes.len());
+            let first = index(batch.events.len());
+            batch.events.append(&mut added.events);
+            raw.events = first..index(batch.events.len());
+            take_rare(added, &mut rare);
+        }
+        raw.rare = rare.map(|rare| batch.add_rare(rare));
+        batch.spans.push(raw);
+    }
+
+    /// Forgets the node, so that the span can be used for another; says whether nobody else holds a part of it.
+    fn forget(&mut self) -> bool {
+        self.role_attributes.clear();
+        match Arc::get_mut(&mut self.extras) {
+            Some(extras) => {
+                extras.reset();
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// The current span, if it belongs to the run's trace: the application may have put its own between two nodes.
+fn nearest(current: &Context, trace_id: otel::TraceId) -> Option<SpanId> {
+    let span = current.span();
+    let context = span.span_context();
+    if context.trace_id() != trace_id {
+        return None;
+    }
+    SpanId::from_bytes(context.span_id().to_bytes())
+}
+
+fn error_info(finished: &NodeFinished<'_>, arose_here: bool) -> Option<Rare> {
+    let error = match (finished.error, finished.status) {
+        (Some(error), _) => ErrorInfo {
+            type_name: error.type_name(),
+            recoverable: error.is_retryable(),
+            described: arose_here.then(|| (error.message(), format!("{error:?}"))),
+        },
+        (None, ExecutionStatus::Cancelled) => {
+            ErrorInfo { type_name: finished.status.as_str(), recoverable: false, described: None }
+        }
+        (None, _) => return None,
+    };
+    Some(Rare { error: Some(error), ..Rare::default() })
+}
+
+fn take_rare(added: &mut Added, rare: &mut Option<Rare>) {
+    let is_plain = added.links.is_empty()
+        && added.status.is_none()
+        && added.name.is_none()
+        && added.dropped_attributes == 0
+        && added.dropped_events == 0;
+    if is_plain {
+        return;
+    }
+    let rare = rare.get_or_insert_default();
+    rare.name = added.name.take();
+    rare.status = added.status.take();
+    rare.links = std::mem::take(&mut added.links);
+    rare.dropped_attributes = added.dropped_attributes;
+    rare.dropped_events = added.dropped_events;
+}
+
+impl Observation for DirectSpan {
+    fn span_id(&self) -> SpanId {
+        self.span_id
+    }
+
+    fn parent_span_id(&self) -> Option<SpanId> {
+        self.role_id.or(self.parent)
+    }
+
+    fn within(&self, poll: &mut dyn FnMut()) {
+        let _current = self.context.clone().attach();
+        poll();
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let limits = self.core.limits.while_open();
+        let mut set = |key, value| self.extras.set_attribute(key, value, limits);
+        let record = events::record(event, self.anchor.unix_nanos_at(clock::ticks()), &mut set);
+        if let Some(record) = record {
+            self.extras.add_event(record, limits);
+        }
+    }
+
+    fn set_attribute(&self, key: Key, value: Value) {
+        self.extras.set_attribute(key, value, self.core.limits.while_open());
+    }
+
+    fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {
+        let mut span = self;
+        let core = Arc::clone(&span.core);
+        let local = with_local(&core, |local| Arc::clone(&local.buffer));
+        // A thread that ends has no buffer any more; its last spans get one of their own.
+        let buffer = local.unwrap_or_else(|| core.buffers.register());
+        core.buffers.write(&buffer, |batch| {
+            if span.extras.touched() {
+                let mut added = span.extras.lock();
+                added.closed = true;
+                span.write(batch, finished, Some(&mut added));
+            } else {
+                span.write(batch, finished, None);
+            }
+        });
+        if let Some(unshared) = Arc::get_mut(&mut span) {
+            // Dropped first and outside everything, since it may hold values of the application.
+            drop(std::mem::replace(&mut unshared.context, Context::new()));
+            if unshared.forget() {
+                with_local(&core, |local| {
+                    if local.pool.len() < POOLED_SPANS {
+                        local.pool.push(span);
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// A run that is not recorded, as OpenTelemetry's current span.
+#[derive(Debug)]
+struct NotRecorded {
+    context: Context,
+}
+
+impl Observation for NotRecorded {
+    fn span_id(&self) -> SpanId {
+        let id = SpanId::from_bytes(self.context.span().span_context().span_id().to_bytes());
+        id.expect("made of a valid span id")
+    }
+
+    fn parent_span_id(&self) -> Option<SpanId> {
+        None
+    }
+
+    fn within(&self, poll: &mut dyn FnMut()) {
+        let _current = self.context.clone().attach();
+        poll();
+    }
+
+    fn event(&self, _event: &Event<'_>) {}
+
+    fn set_attribute(&self, _key: Key, _value: Value) {}
+
+    fn finished(self: Arc<Self>, _finished: &NodeFinished<'_>) {}
+}

@@ -1,0 +1,171 @@
+//! The thread that takes finished spans over and passes them on.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tta_model::SpanRecord;
+
+use super::{Core, Finished, assemble};
+use crate::counts::SpanCounts;
+use crate::export::{FlushError, SpanExporter};
+
+/// How often batches that are not full are taken over.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The drain thread of a recorder.
+#[derive(Debug)]
+pub struct Drain {
+    commands: Sender<Command>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    counts: Arc<SpanCounts>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Flush { timeout: Duration, reply: Sender<Result<(), FlushError>> },
+    Stop { timeout: Duration, reply: Sender<Result<(), FlushError>> },
+}
+
+impl Drain {
+    /// Starts the thread, which passes every span on to every exporter.
+    ///
+    /// # Errors
+    /// If the operating system does not give a thread.
+    pub fn start(
+        finished: Finished,
+        exporters: Vec<Box<dyn SpanExporter>>,
+        counts: Arc<SpanCounts>,
+    ) -> io::Result<Self> {
+        let (commands, inbox) = channel();
+        let worker = Worker { finished, exporters, inbox, records: Vec::new() };
+        let thread = Builder::new().name("tta-drain".to_owned()).spawn(move || worker.run())?;
+        Ok(Self { commands, thread: Mutex::new(Some(thread)), counts })
+    }
+
+    /// Passes everything on that has ended so far and waits until it was sent, at most for a time.
+    ///
+    /// # Errors
+    /// If spans were left when the time was over, or could not be sent.
+    pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        self.ask(timeout, |reply| Command::Flush { timeout, reply })
+    }
+
+    /// Flushes and ends the thread. Later calls do nothing.
+    ///
+    /// # Errors
+    /// As for [`flush`](Self::flush).
+    pub fn stop(&self, timeout: Duration) -> Result<(), FlushError> {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return Ok(()) };
+        let result = self.ask(timeout, |reply| Command::Stop { timeout, reply });
+        if thread.is_finished() || result.is_ok() {
+            // A panic of an exporter has been reported by the panic hook, and costs only its spans.
+            let _ = thread.join();
+        }
+        result
+    }
+
+    fn ask(
+        &self,
+        timeout: Duration,
+        command: impl FnOnce(Sender<Result<(), FlushError>>) -> Command,
+    ) -> Result<(), FlushError> {
+        let (reply, answer) = channel();
+        if self.commands.send(command(reply)).is_err() {
+            return Ok(());
+        }
+        // The thread gives up at the timeout by itself; the grace is for what it does before and after.
+        let grace = SWEEP_INTERVAL * 4;
+        answer.recv_timeout(timeout + grace).unwrap_or_else(|_| {
+            let unsent = self.counts.unsettled();
+            Err(FlushError { unsent, reason: "the drain thread did not answer in time".to_owned() })
+        })
+    }
+}
+
+/// What runs on the thread.
+struct Worker {
+    finished: Finished,
+    exporters: Vec<Box<dyn SpanExporter>>,
+    inbox: Receiver<Command>,
+    records: Vec<SpanRecord>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut next_sweep = Instant::now() + SWEEP_INTERVAL;
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Command::Flush { timeout, reply }) => {
+                    let result = self.end(timeout, |exporter, timeout| exporter.flush(timeout));
+                    let _ = reply.send(result);
+                }
+                Ok(Command::Stop { timeout, reply }) => {
+                    let result = self.end(timeout, |exporter, timeout| exporter.shutdown(timeout));
+                    let _ = reply.send(result);
+                    return;
+                }
+                Err(_) => {}
+            }
+            let wait = next_sweep.saturating_duration_since(Instant::now());
+            match self.finished.receiver.recv_timeout(wait) {
+                Ok(batch) => self.take(batch),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if Instant::now() >= next_sweep {
+                self.sweep();
+                next_sweep = Instant::now() + SWEEP_INTERVAL;
+            }
+        }
+    }
+
+    fn take(&mut self, mut batch: super::Batch) {
+        let core: &Core = &self.finished.core;
+        self.records.clear();
+        assemble::records(&mut batch, &core.limits, &mut self.records);
+        core.buffers.recycle(batch);
+        self.exporters.iter_mut().for_each(|exporter| exporter.export(&self.records));
+    }
+
+    /// Takes over what is queued, and then what threads have collected so far.
+    fn sweep(&mut self) {
+        let mut batches = Vec::new();
+        self.finished.core.buffers.sweep(|batch| batches.push(batch));
+        while let Ok(batch) = self.finished.receiver.try_recv() {
+            self.take(batch);
+        }
+        batches.into_iter().for_each(|batch| self.take(batch));
+    }
+
+    fn end(
+        &mut self,
+        timeout: Duration,
+        mut each: impl FnMut(&mut dyn SpanExporter, Duration) -> Result<(), FlushError>,
+    ) -> Result<(), FlushError> {
+        let deadline = Instant::now() + timeout;
+        self.sweep();
+        let mut result = Ok(());
+        for exporter in &mut self.exporters {
+            let left = deadline.saturating_duration_since(Instant::now());
+            result = result.and(each(&mut **exporter, left));
+        }
+        result
+    }
+}
+
+impl SpanCounts {
+    /// Spans of which it is not known yet what became of them.
+    fn unsettled(&self) -> u64 {
+        self.recorded().saturating_sub(self.exported() + self.dropped_total())
+    }
+}
+
+impl Drop for Drain {
+    fn drop(&mut self) {
+        let _ = self.stop(Duration::ZERO);
+    }
+}

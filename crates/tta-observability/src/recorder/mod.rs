@@ -1,0 +1,135 @@
+//! Turns what happens in runs into spans.
+//!
+//! Two ways lead from a node to its span. On the *direct* way the recorder makes the spans itself: what is
+//! known lies in the node's observation, is written once at the end into a batch of the thread, and a drain
+//! thread does the rest. On the *sdk* way every span is made by the application's own tracer provider,
+//! with its samplers and processors. On both ways the span of a node is OpenTelemetry's current span
+//! while the node is polled, so that the application's spans and ours nest in both directions.
+
+mod assemble;
+mod buffer;
+mod current;
+mod direct;
+mod drain;
+mod events;
+mod sdk;
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use opentelemetry::Context;
+use opentelemetry::trace::TraceContextExt;
+use tta_model::{SpanContext, TraceFlags};
+use tta_primitives::observe::{NodeStarted, Observation, Observer, RunDecision, RunStarted};
+use tta_primitives::random;
+
+pub use assemble::SpanLimits;
+pub use drain::Drain;
+pub use sdk::ApplicationTracer;
+
+use crate::convert;
+use crate::counts::SpanCounts;
+use crate::sampling::Sampler;
+use buffer::{Batch, Buffers};
+
+/// Records runs as spans; see [`crate::init`] for the usual way to make one.
+#[derive(Debug)]
+pub struct Recorder {
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    Direct { core: Arc<Core>, sampler: Sampler },
+    Sdk(ApplicationTracer),
+}
+
+/// What all spans of the direct way share.
+#[derive(Debug)]
+struct Core {
+    buffers: Buffers,
+    limits: SpanLimits,
+}
+
+/// The other end of a recorder: where its finished spans come out.
+#[derive(Debug)]
+pub struct Finished {
+    core: Arc<Core>,
+    receiver: Receiver<Batch>,
+}
+
+impl Recorder {
+    /// Makes a recorder of the direct way, and the end where its finished spans come out.
+    #[must_use]
+    pub fn direct(sampler: Sampler, limits: SpanLimits, counts: Arc<SpanCounts>) -> (Self, Finished) {
+        let (buffers, receiver) = Buffers::new(counts);
+        let core = Arc::new(Core { buffers, limits });
+        let recorder = Self { way: Way::Direct { core: Arc::clone(&core), sampler } };
+        (recorder, Finished { core, receiver })
+    }
+
+    /// Makes a recorder whose spans are made by the application's own tracer provider.
+    #[must_use]
+    pub fn sdk(tracer: ApplicationTracer) -> Self {
+        Self { way: Way::Sdk(tracer) }
+    }
+}
+
+impl Observer for Recorder {
+    fn run_started(&self, run: &RunStarted<'_>) -> RunDecision {
+        let parent = Parent::of(run);
+        match &self.way {
+            Way::Direct { sampler, .. } => decide(&parent, sampler),
+            Way::Sdk(tracer) => tracer.start_run(run, &parent),
+        }
+    }
+
+    fn node_started(&self, node: &NodeStarted<'_>) -> Option<Arc<dyn Observation>> {
+        match &self.way {
+            Way::Direct { core, .. } => direct::start(core, node),
+            Way::Sdk(tracer) => tracer.start_node(node),
+        }
+    }
+}
+
+/// The parent of a run.
+struct Parent {
+    context: Option<SpanContext>,
+    is_remote: bool,
+}
+
+impl Parent {
+    /// The parent that the caller gave, or else the application's current span. Of two in the same trace the
+    /// current span is the nearer one: a server's span whose parent is the caller's.
+    fn of(run: &RunStarted<'_>) -> Self {
+        let current = Context::map_current(|cx| convert::span_context_of(cx.span().span_context()));
+        match (run.parent, current) {
+            (Some(given), Some(current)) if given.trace_id == current.trace_id => {
+                Self { context: Some(current), is_remote: false }
+            }
+            (Some(given), _) => Self { context: Some(given.clone()), is_remote: true },
+            (None, current) => Self { context: current, is_remote: false },
+        }
+    }
+}
+
+/// Decides on a run of the direct way.
+fn decide(parent: &Parent, sampler: &Sampler) -> RunDecision {
+    let context = parent.context.as_ref();
+    let trace_id = context.map_or_else(random::trace_id, |parent| parent.trace_id);
+    let decision = sampler.decide(context, trace_id);
+    let flags = context.map_or(TraceFlags::RANDOM, |parent| parent.flags).with_sampled(decision.sampled);
+    let mut run = RunDecision {
+        trace_id,
+        flags,
+        state: decision.state,
+        parent: context.map(|parent| parent.span_id),
+        parent_is_remote: parent.is_remote,
+        recording: decision.sampled,
+        ambient: None,
+    };
+    if !decision.sampled {
+        run.ambient = direct::not_recorded(&run);
+    }
+    run
+}

@@ -1,0 +1,205 @@
+//! Spans that the application's own tracer provider makes.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use opentelemetry::global::{BoxedTracer, ObjectSafeTracer};
+use opentelemetry::trace::{SpanBuilder, SpanRef, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue};
+use tta_model::name::{attribute, event};
+use tta_model::{Attributes, ExecutionStatus, Key, SpanId, Value};
+use tta_primitives::clock::{self, Anchor};
+use tta_primitives::observe::{
+    Event, NodeFinished, NodeInfo, NodeStarted, Observation, RunDecision, RunStarted,
+};
+use tta_primitives::random;
+
+use super::{Parent, events};
+use crate::convert;
+use crate::redact;
+
+/// A tracer of the application, by which the recorder makes its spans.
+pub struct ApplicationTracer {
+    tracer: BoxedTracer,
+}
+
+impl fmt::Debug for ApplicationTracer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApplicationTracer")
+    }
+}
+
+impl ApplicationTracer {
+    /// Takes a tracer of the application's provider.
+    pub fn new<T: ObjectSafeTracer + Send + Sync + 'static>(tracer: T) -> Self {
+        Self { tracer: BoxedTracer::new(Box::new(tracer)) }
+    }
+
+    /// Starts the first span of a run, with which the application's sampler decides.
+    pub(super) fn start_run(&self, run: &RunStarted<'_>, parent: &Parent) -> RunDecision {
+        let around = match &parent.context {
+            Some(context) if parent.is_remote => {
+                let context = convert::otel_span_context(context, true);
+                Context::current().with_remote_span_context(context)
+            }
+            _ => Context::current(),
+        };
+        let anchor = Anchor::read();
+        let context = self.open(run.info, &around, anchor.unix_nanos, &[]);
+        let span = context.span();
+        let made = convert::span_context_of(span.span_context());
+        let given = parent.context.as_ref();
+        RunDecision {
+            trace_id: made.as_ref().or(given).map_or_else(random::trace_id, |span| span.trace_id),
+            flags: made.as_ref().map(|span| span.flags).unwrap_or_default(),
+            state: made.as_ref().map(|span| span.state.clone()).unwrap_or_default(),
+            parent: given.map(|parent| parent.span_id),
+            parent_is_remote: parent.is_remote,
+            recording: made.is_some() && span.is_recording(),
+            ambient: made.map(|made| Arc::new(SdkRun { context: context.clone(), id: made.span_id }) as _),
+        }
+    }
+
+    pub(super) fn start_node(&self, node: &NodeStarted<'_>) -> Option<Arc<dyn Observation>> {
+        let start = node.run.anchor.unix_nanos_at(node.ticks);
+        let role = match (node.ambient, node.role) {
+            (Some(run), _) => {
+                let run: &dyn Any = &**run;
+                let run = run.downcast_ref::<SdkRun>()?;
+                set_all(&run.context.span(), &node.run.attributes);
+                Some(run.context.clone())
+            }
+            (None, Some(role)) => {
+                let attributes = [&node.run.attributes, role.attributes].concat();
+                Some(self.open(role.info, &Context::current(), start, &attributes))
+            }
+            (None, None) => None,
+        };
+        let around = role.clone().unwrap_or_else(Context::current);
+        let parent = SpanId::from_bytes(around.span().span_context().span_id().to_bytes());
+        let context = self.open(node.node, &around, start, &node.run.attributes);
+        let span_id = SpanId::from_bytes(context.span().span_context().span_id().to_bytes())?;
+        Some(Arc::new(SdkSpan { context, role, span_id, parent, anchor: node.run.anchor }))
+    }
+
+    fn open(&self, info: &NodeInfo, around: &Context, start: u64, more: &[(Key, Value)]) -> Context {
+        let attributes = info.attributes.iter().chain(more);
+        let builder = SpanBuilder::from_name(info.span_name.to_string())
+            .with_start_time(time(start))
+            .with_attributes(attributes.map(|(key, value)| convert::key_value(key, value)));
+        around.with_span(self.tracer.build_with_context(builder, around))
+    }
+}
+
+fn time(unix_nanos: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_nanos(unix_nanos)
+}
+
+fn set_all(span: &SpanRef<'_>, attributes: &Attributes) {
+    attributes.iter().for_each(|(key, value)| span.set_attribute(convert::key_value(key, value)));
+}
+
+/// The first span of a run.
+#[derive(Debug)]
+struct SdkRun {
+    context: Context,
+    id: SpanId,
+}
+
+impl Observation for SdkRun {
+    fn span_id(&self) -> SpanId {
+        self.id
+    }
+
+    fn parent_span_id(&self) -> Option<SpanId> {
+        None
+    }
+
+    fn within(&self, poll: &mut dyn FnMut()) {
+        let _current = self.context.clone().attach();
+        poll();
+    }
+
+    fn event(&self, _event: &Event<'_>) {}
+
+    fn set_attribute(&self, _key: Key, _value: Value) {}
+
+    fn finished(self: Arc<Self>, _finished: &NodeFinished<'_>) {}
+}
+
+/// The span of a node, and that of its role.
+#[derive(Debug)]
+struct SdkSpan {
+    context: Context,
+    role: Option<Context>,
+    span_id: SpanId,
+    parent: Option<SpanId>,
+    anchor: Anchor,
+}
+
+impl Observation for SdkSpan {
+    fn span_id(&self) -> SpanId {
+        self.span_id
+    }
+
+    fn parent_span_id(&self) -> Option<SpanId> {
+        self.parent
+    }
+
+    fn within(&self, poll: &mut dyn FnMut()) {
+        let _current = self.context.clone().attach();
+        poll();
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let span = self.context.span();
+        let at = self.anchor.unix_nanos_at(clock::ticks());
+        let record = events::record(event, at, &mut |key, value| {
+            span.set_attribute(convert::key_value(&key, &value));
+        });
+        if let Some(record) = record {
+            let attributes = record.attributes.iter().map(|(key, value)| convert::key_value(key, value));
+            span.add_event_with_timestamp(record.name.to_string(), time(at), attributes.collect());
+        }
+    }
+
+    fn set_attribute(&self, key: Key, value: Value) {
+        self.context.span().set_attribute(convert::key_value(&key, &value));
+    }
+
+    fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {
+        let end = time(self.anchor.unix_nanos_at(finished.ticks));
+        close(&self.context.span(), finished, finished.error_arose_here, end);
+        if let Some(role) = &self.role {
+            close(&role.span(), finished, false, end);
+        }
+    }
+}
+
+fn close(span: &SpanRef<'_>, finished: &NodeFinished<'_>, arose_here: bool, end: SystemTime) {
+    let status = finished.status.as_str();
+    span.set_attribute(KeyValue::new(attribute::EXECUTION_STATUS.key, status));
+    let described = finished.error.filter(|_| arose_here).map(|error| {
+        let message = redact::secrets(&error.message()).into_owned();
+        span.set_attribute(KeyValue::new(attribute::ERROR_MESSAGE.key, message.clone()));
+        span.set_attribute(KeyValue::new(attribute::ERROR_RECOVERABLE.key, error.is_retryable()));
+        let exception = vec![
+            KeyValue::new(attribute::EXCEPTION_TYPE.key, error.type_name()),
+            KeyValue::new(attribute::EXCEPTION_MESSAGE.key, message.clone()),
+            KeyValue::new(attribute::EXCEPTION_STACKTRACE.key, redact::secrets(&format!("{error:?}")).into_owned()),
+        ];
+        span.add_event_with_timestamp(event::EXCEPTION.name, end, exception);
+        message
+    });
+    match finished.status {
+        ExecutionStatus::Success => span.set_status(Status::Ok),
+        _ => {
+            let class = finished.error.map_or(status, tta_primitives::Error::type_name);
+            span.set_attribute(KeyValue::new(attribute::ERROR_TYPE.key, class));
+            span.set_status(Status::error(described.unwrap_or_else(|| status.to_owned())));
+        }
+    }
+    span.end_with_timestamp(end);
+}

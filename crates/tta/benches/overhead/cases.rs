@@ -1,0 +1,228 @@
+//! The cases of TTA.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tta::export::{FlushError, SpanExporter};
+use tta::recorder::{Drain, Recorder, SpanLimits};
+use tta::sampling::Sampler;
+use tta::{Description, Flow, Primitive, Result, Role, SpanCounts, WorkflowContext, step, step_with};
+use tta_model::SpanRecord;
+
+use crate::measure::{BARE, Case, block_on, median, thread_nanos};
+
+pub fn all() -> Vec<Box<dyn Case>> {
+    vec![
+        Box::new(Bare),
+        Box::new(InRun::new("flow, no observer", WorkflowContext::new(), None, leaf())),
+        Box::new(unsampled()),
+        Box::new(sampled()),
+        Box::new(with_20_attributes()),
+        Box::new(Contended(sampled())),
+        Box::new(ExtraPoll(InRun { name: "flow, yields once", leaf: yielding(), ..sampled() }, sampled())),
+    ]
+}
+
+/// The work: adds one.
+async fn add_one(n: u64) -> Result<u64> {
+    Ok(black_box(n) + 1)
+}
+
+fn leaf() -> Flow<u64, u64> {
+    step("leaf", add_one)
+}
+
+fn yielding() -> Flow<u64, u64> {
+    step("leaf", |n: u64| async move {
+        let mut yielded = false;
+        std::future::poll_fn(|_| {
+            if std::mem::replace(&mut yielded, true) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+        add_one(n).await
+    })
+}
+
+struct Bare;
+
+impl Case for Bare {
+    fn name(&self) -> &'static str {
+        BARE
+    }
+
+    fn execute(&self, executions: u64) {
+        block_on(async {
+            for n in 0..executions {
+                black_box(add_one(n).await.unwrap());
+            }
+        });
+    }
+}
+
+/// Executes a leaf many times inside one run.
+pub struct InRun {
+    name: &'static str,
+    leaf: Flow<u64, u64>,
+    context: WorkflowContext,
+    /// Takes the spans over, as in a program.
+    drain: Option<Arc<Drain>>,
+}
+
+impl InRun {
+    fn new(name: &'static str, context: WorkflowContext, drain: Option<Drain>, leaf: Flow<u64, u64>) -> Self {
+        Self { name, leaf, context, drain: drain.map(Arc::new) }
+    }
+}
+
+impl Case for InRun {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn execute(&self, executions: u64) {
+        let flow = Flow::new(Repeat { leaf: self.leaf.clone(), executions });
+        block_on(flow.run(0, &self.context)).unwrap();
+    }
+
+    fn settle(&self) {
+        if let Some(drain) = &self.drain {
+            drain.flush(Duration::from_secs(10)).unwrap();
+        }
+    }
+}
+
+struct Repeat {
+    leaf: Flow<u64, u64>,
+    executions: u64,
+}
+
+impl Primitive for Repeat {
+    type In = u64;
+    type Out = u64;
+
+    async fn run(&self, mut n: u64, cx: &WorkflowContext) -> Result<u64> {
+        for _ in 0..self.executions {
+            n = self.leaf.run(n, cx).await?;
+        }
+        Ok(n)
+    }
+
+    fn describe(&self) -> Description {
+        Description::new("repeat").child(Role::Inner, &self.leaf)
+    }
+}
+
+struct Discard;
+
+impl SpanExporter for Discard {
+    fn export(&mut self, spans: &[SpanRecord]) {
+        black_box(spans);
+    }
+
+    fn flush(&mut self, _timeout: Duration) -> std::result::Result<(), FlushError> {
+        Ok(())
+    }
+}
+
+fn recorder(sampler: Sampler) -> (Arc<Recorder>, Drain) {
+    let counts = Arc::new(SpanCounts::default());
+    let (recorder, finished) = Recorder::direct(sampler, SpanLimits::default(), Arc::clone(&counts));
+    (Arc::new(recorder), Drain::start(finished, vec![Box::new(Discard)], counts).unwrap())
+}
+
+fn unsampled() -> InRun {
+    let (recorder, drain) = recorder(Sampler::AlwaysOff);
+    let context = WorkflowContext::builder().observer(recorder).build();
+    InRun::new("flow, unsampled", context, Some(drain), leaf())
+}
+
+/// Name, type, action and path; workflow id and name, correlation id; status and duration: 9 attributes.
+pub fn sampled() -> InRun {
+    let (recorder, drain) = recorder(Sampler::AlwaysOn);
+    let context = WorkflowContext::builder().observer(recorder).build();
+    InRun::new("flow, direct, 9 attributes", context, Some(drain), leaf())
+}
+
+/// The same, with a session, an agent and three tags for the run, and five attributes set by the step.
+fn with_20_attributes() -> InRun {
+    let (recorder, drain) = recorder(Sampler::AlwaysOn);
+    let context = WorkflowContext::builder()
+        .session_id("session-1")
+        .agent_id("agent-1")
+        .agent_type("executor")
+        .tag("tenant", "a")
+        .tag("region", "b")
+        .tag("tier", "c")
+        .observer(recorder)
+        .build();
+    let leaf = step_with("leaf", |n: u64, cx: WorkflowContext| async move {
+        cx.set_attribute("a", 1);
+        cx.set_attribute("b", 2.0);
+        cx.set_attribute("c", true);
+        cx.set_attribute("d", "four");
+        cx.set_attribute("e", n);
+        add_one(n).await
+    });
+    InRun::new("flow, direct, 20 attributes", context, Some(drain), leaf)
+}
+
+/// Two threads execute the same node at once.
+struct Contended(InRun);
+
+impl Case for Contended {
+    fn name(&self) -> &'static str {
+        "flow, direct, two threads on one node"
+    }
+
+    fn execute(&self, executions: u64) {
+        self.0.execute(executions);
+    }
+
+    fn settle(&self) {
+        self.0.settle();
+    }
+
+    fn measured(&self, executions: u64) -> Option<f64> {
+        let flow = Flow::new(Repeat { leaf: self.0.leaf.clone(), executions });
+        let one = || {
+            let start = thread_nanos();
+            block_on(flow.run(0, &self.0.context)).unwrap();
+            (thread_nanos() - start) / executions as f64
+        };
+        let costs = thread::scope(|scope| {
+            let other = scope.spawn(one);
+            vec![one(), other.join().unwrap()]
+        });
+        Some(costs.iter().sum::<f64>() / 2.0).filter(|_| median(costs) > 0.0)
+    }
+}
+
+/// What one poll more costs.
+struct ExtraPoll(InRun, InRun);
+
+impl Case for ExtraPoll {
+    fn name(&self) -> &'static str {
+        "one extra poll of a recorded step"
+    }
+
+    fn execute(&self, executions: u64) {
+        self.0.execute(executions);
+    }
+
+    fn settle(&self) {
+        self.0.settle();
+        self.1.settle();
+    }
+
+    fn measured(&self, executions: u64) -> Option<f64> {
+        let cost = |case: &InRun| {
+            let start = thread_nanos();
+            case.execute(executions);
+            (thread_nanos() - start) / executions as f64
+        };
+        // Polls of the enclosing nodes are part of it: the run's own, and that of the loop.
+        Some((cost(&self.0) - cost(&self.1)).max(0.0))
+    }
+}

@@ -1,0 +1,50 @@
+//! What observing one execution of one primitive costs the thread that runs it.
+//!
+//! Every case runs the same work, an async function that adds one, in turn with all others in every round,
+//! so that what disturbs the machine disturbs all alike. A figure is the median over the rounds of the CPU time
+//! of the thread, for one execution. Allocations are counted apart. The result is printed as a table and
+//! written to `target/bench/overhead.json`.
+#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
+
+mod cases;
+mod measure;
+mod peers;
+
+use std::fs;
+use std::path::Path;
+
+use measure::{Case, Figure};
+
+/// How often each case is measured.
+const ROUNDS: usize = 31;
+/// How many executions one measurement runs.
+const EXECUTIONS: u64 = 20_000;
+
+fn main() {
+    let mut all: Vec<Box<dyn Case>> = Vec::new();
+    all.extend(cases::all());
+    all.extend(peers::all());
+    let figures = measure::run(&mut all, ROUNDS, EXECUTIONS);
+    print_table(&figures);
+    let slope = measure::slope(&cases::sampled(), 1_000_000);
+    println!("\nafter 1,000,000 executions one costs {slope:.2} times what it cost at first");
+    write_json(&figures);
+}
+
+fn print_table(figures: &[Figure]) {
+    println!("{:<44} {:>9} {:>8} {:>9} {:>11}", "case", "median ns", "allocs", "/ bare", "tracing /");
+    for figure in figures {
+        println!(
+            "{:<44} {:>9.1} {:>8.2} {:>9.1} {:>11.2}",
+            figure.case, figure.median_ns, figure.allocations, figure.ratio_to_bare, figure.ratio_to_tracing
+        );
+    }
+}
+
+fn write_json(figures: &[Figure]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("overhead.json");
+    fs::write(&file, serde_json::to_string_pretty(figures).unwrap()).unwrap();
+    println!("\nwritten to {}", file.canonicalize().unwrap().display());
+}

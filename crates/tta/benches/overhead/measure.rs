@@ -1,0 +1,112 @@
+//! Measures cases in turn.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
+
+/// One thing to measure.
+pub trait Case {
+    fn name(&self) -> &'static str;
+
+    /// Runs the work that many times on this thread.
+    fn execute(&self, executions: u64);
+
+    /// Does what must be done between two measurements.
+    fn settle(&self) {}
+
+    /// The nanoseconds of one execution, from a measurement of its own kind instead of the usual one.
+    fn measured(&self, _executions: u64) -> Option<f64> {
+        None
+    }
+}
+
+/// What was measured of a case.
+#[derive(Debug, Serialize)]
+pub struct Figure {
+    pub case: &'static str,
+    /// CPU time of the thread for one execution.
+    pub median_ns: f64,
+    /// Allocations of the thread for one execution.
+    pub allocations: f64,
+    /// How many times the cost of a bare call.
+    pub ratio_to_bare: f64,
+    /// How many times cheaper than the same with tracing and tracing-opentelemetry.
+    pub ratio_to_tracing: f64,
+}
+
+pub const BARE: &str = "bare async call";
+pub const TRACING: &str = "tracing + tracing-opentelemetry, 8 attributes";
+
+pub fn run(cases: &mut [Box<dyn Case>], rounds: usize, executions: u64) -> Vec<Figure> {
+    let mut samples: Vec<Vec<f64>> = cases.iter().map(|_| Vec::new()).collect();
+    for round in 0..=rounds {
+        for (case, samples) in cases.iter().zip(&mut samples) {
+            let nanos = case.measured(executions).unwrap_or_else(|| one(&**case, executions));
+            case.settle();
+            // The first round warms up.
+            if round > 0 {
+                samples.push(nanos);
+            }
+        }
+    }
+    let medians: Vec<f64> = samples.into_iter().map(median).collect();
+    let of = |name| cases.iter().zip(&medians).find(|(case, _)| case.name() == name).map_or(f64::NAN, |(_, m)| *m);
+    let (bare, tracing) = (of(BARE), of(TRACING));
+    let figure = |(case, median_ns): (&Box<dyn Case>, &f64)| Figure {
+        case: case.name(),
+        median_ns: *median_ns,
+        allocations: allocations(&**case),
+        ratio_to_bare: median_ns / bare,
+        ratio_to_tracing: tracing / median_ns,
+    };
+    cases.iter().zip(&medians).map(figure).collect()
+}
+
+/// What an execution costs after many, in units of what it costs at first.
+pub fn slope(case: &dyn Case, executions: u64) -> f64 {
+    let part = executions / 20;
+    let costs: Vec<f64> = (0..20).map(|_| {
+        let cost = one(case, part);
+        case.settle();
+        cost
+    }).collect();
+    median(costs[15..].to_vec()) / median(costs[1..6].to_vec())
+}
+
+pub fn thread_nanos() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+fn one(case: &dyn Case, executions: u64) -> f64 {
+    let start = thread_nanos();
+    case.execute(executions);
+    (thread_nanos() - start) / executions as f64
+}
+
+fn allocations(case: &dyn Case) -> f64 {
+    const EXECUTIONS: u64 = 10_000;
+    case.execute(EXECUTIONS);
+    case.settle();
+    let info = allocation_counter::measure(|| case.execute(EXECUTIONS));
+    case.settle();
+    info.count_total as f64 / EXECUTIONS as f64
+}
+
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Runs a future that is ready after a few polls, on this thread.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut task = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut task) {
+            return output;
+        }
+    }
+}
