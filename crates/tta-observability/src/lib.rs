@@ -6,5 +6,6 @@ pub mod export;
 pub mod recorder;
 mod redact;
 pub mod sampling;
+pub mod summary;
 
 pub use counts::{DropReason, SpanCounts};
