@@ -1,7 +1,9 @@
 //! Records what workflows do.
 #![expect(dead_code, reason = "wired by the recorder")]
 
+pub mod config;
 mod counts;
 pub mod export;
+pub mod sampling;
 
 pub use counts::{DropReason, SpanCounts};
