@@ -4,6 +4,7 @@
 pub mod config;
 mod counts;
 pub mod export;
+pub mod resource;
 pub mod sampling;
 
 pub use counts::{DropReason, SpanCounts};
