@@ -1,10 +1,12 @@
 //! Records what workflows do.
 
+pub mod config;
 mod convert;
 mod counts;
 pub mod export;
 pub mod recorder;
 mod redact;
+pub mod resource;
 pub mod sampling;
 pub mod summary;
 

@@ -1,5 +1,8 @@
 //! Where finished spans go.
 
+pub mod convert;
+pub mod memory;
+
 use std::time::Duration;
 
 use tta_model::SpanRecord;

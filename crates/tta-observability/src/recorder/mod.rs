@@ -119,10 +119,12 @@ fn decide(parent: &Parent, sampler: &Sampler) -> RunDecision {
     let trace_id = context.map_or_else(random::trace_id, |parent| parent.trace_id);
     let decision = sampler.decide(context, trace_id);
     let flags = context.map_or(TraceFlags::RANDOM, |parent| parent.flags).with_sampled(decision.sampled);
+    let mut state = context.map(|parent| parent.state.clone()).unwrap_or_default();
+    decision.mark(&mut state);
     let mut run = RunDecision {
         trace_id,
         flags,
-        state: decision.state,
+        state,
         parent: context.map(|parent| parent.span_id),
         parent_is_remote: parent.is_remote,
         recording: decision.sampled,

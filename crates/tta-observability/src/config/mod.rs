@@ -1,0 +1,244 @@
+//! The standard environment variables of OpenTelemetry, read strictly.
+//!
+//! A misspelt setting that is ignored shows days later, as telemetry that is not there. So every value
+//! that cannot be read is an error, all of them in one message, at the start.
+//!
+//! # Precedence
+//! [`Config::from_env`] applies the environment to the defaults. Every field is public: what a program
+//! sets afterwards in code wins over the environment, and the environment over the defaults. Among
+//! variables, the one for traces wins over the one for all signals.
+
+mod error;
+mod list;
+mod otlp;
+mod otlp_endpoint;
+mod read;
+
+use std::time::Duration;
+
+pub use error::{ConfigError, Problem};
+pub use otlp::{Compression, OtlpConfig, OtlpEndpoint, OtlpProtocol};
+
+use crate::sampling::{Ratio, Sampler};
+use read::Reader;
+
+/// Everything that can be set from outside of the program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Whether nothing is recorded at all (`OTEL_SDK_DISABLED`).
+    pub disabled: bool,
+    /// The name of the service (`OTEL_SERVICE_NAME`); it wins over one among the resource attributes.
+    pub service_name: Option<String>,
+    /// The version of the service.
+    pub service_version: Option<String>,
+    /// What else describes this process (`OTEL_RESOURCE_ATTRIBUTES`).
+    pub resource_attributes: Vec<(String, String)>,
+    /// Where spans go (`OTEL_TRACES_EXPORTER`): to OTLP by default, nowhere if empty.
+    pub exporters: Vec<ExporterKind>,
+    /// Which traces are recorded (`OTEL_TRACES_SAMPLER`): all, unless the caller decided otherwise.
+    pub sampler: Sampler,
+    /// How spans are gathered (`OTEL_BSP_*`).
+    pub batch: BatchConfig,
+    /// Where OTLP goes (`OTEL_EXPORTER_OTLP_*`).
+    pub otlp: OtlpConfig,
+    /// How much one span holds (`OTEL_SPAN_*_LIMIT`).
+    pub limits: SpanLimits,
+}
+
+/// An exporter that can be asked for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExporterKind {
+    /// OTLP, over gRPC or HTTP.
+    Otlp,
+    /// Lines on standard error.
+    Console,
+}
+
+/// How spans are gathered before they are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchConfig {
+    /// How long a span waits for company at most: 5 s by default.
+    pub schedule_delay: Duration,
+    /// How long sending one batch takes at most, all attempts included: 30 s by default.
+    pub export_timeout: Duration,
+    /// How many spans wait at most: 65,536 by default; what is beyond them is dropped and counted.
+    pub max_queue_size: usize,
+    /// How many spans one request holds at most: 512 by default.
+    pub max_export_batch_size: usize,
+}
+
+/// How much one span holds; what is beyond is left out and counted on the span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpanLimits {
+    /// Attributes of a span: 128 by default.
+    pub attributes: usize,
+    /// Characters of a value of text; no limit by default.
+    pub value_length: Option<usize>,
+    /// Events of a span: 128 by default.
+    pub events: usize,
+    /// Links of a span: 128 by default.
+    pub links: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            disabled: false,
+            service_name: None,
+            service_version: None,
+            resource_attributes: Vec::new(),
+            exporters: vec![ExporterKind::Otlp],
+            sampler: Sampler::default(),
+            batch: BatchConfig::default(),
+            otlp: OtlpConfig::default(),
+            limits: SpanLimits::default(),
+        }
+    }
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        Self {
+            schedule_delay: Duration::from_secs(5),
+            export_timeout: Duration::from_secs(30),
+            max_queue_size: 65_536,
+            max_export_batch_size: 512,
+        }
+    }
+}
+
+impl Default for SpanLimits {
+    fn default() -> Self {
+        Self { attributes: 128, value_length: None, events: 128, links: 128 }
+    }
+}
+
+impl Config {
+    /// The defaults with the variables of this process applied.
+    ///
+    /// # Errors
+    /// If a variable holds what it must not; the error lists every such variable.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(&|variable| Some(std::env::var_os(variable)?.to_string_lossy().into_owned()))
+    }
+
+    /// The defaults with variables applied that a function knows.
+    ///
+    /// # Errors
+    /// As [`from_env`](Self::from_env).
+    ///
+    /// # Examples
+    /// ```
+    /// use tta_observability::config::Config;
+    ///
+    /// let error = Config::from_lookup(&|name| (name == "OTEL_TRACES_SAMPLER_ARG").then(|| "2".into()));
+    /// assert_eq!(
+    ///     error.unwrap_err().to_string(),
+    ///     r#"OTEL_TRACES_SAMPLER_ARG="2": expected a number from 0 to 1"#,
+    /// );
+    /// ```
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(lookup);
+        let mut config = Self::default();
+        config.disabled = reader.parsed("OTEL_SDK_DISABLED", read::boolean).unwrap_or(false);
+        config.service_name = reader.text("OTEL_SERVICE_NAME");
+        config.resource_attributes =
+            reader.parsed("OTEL_RESOURCE_ATTRIBUTES", list::pairs).unwrap_or_default();
+        if let Some(exporters) = reader.parsed("OTEL_TRACES_EXPORTER", exporters) {
+            config.exporters = exporters;
+        }
+        config.sampler = sampler(&mut reader);
+        config.batch.read(&mut reader);
+        config.otlp.read(&mut reader);
+        config.limits.read(&mut reader);
+        reader.finish(config)
+    }
+}
+
+impl BatchConfig {
+    fn read(&mut self, reader: &mut Reader<'_>) {
+        if let Some(delay) = reader.parsed("OTEL_BSP_SCHEDULE_DELAY", read::milliseconds) {
+            self.schedule_delay = delay;
+        }
+        if let Some(timeout) = reader.parsed("OTEL_BSP_EXPORT_TIMEOUT", read::time_limit) {
+            self.export_timeout = timeout;
+        }
+        if let Some(size) = reader.parsed("OTEL_BSP_MAX_QUEUE_SIZE", read::count(1)) {
+            self.max_queue_size = size;
+            // A batch larger than its queue is never full; whoever asked for one below is told.
+            self.max_export_batch_size = self.max_export_batch_size.min(size);
+        }
+        let queue = self.max_queue_size;
+        let size = reader.parsed("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", |value| match read::count(1)(value)? {
+            size if size > queue => Err(format!("expected at most OTEL_BSP_MAX_QUEUE_SIZE, {queue}")),
+            size => Ok(size),
+        });
+        self.max_export_batch_size = size.unwrap_or(self.max_export_batch_size);
+    }
+}
+
+impl SpanLimits {
+    fn read(&mut self, reader: &mut Reader<'_>) {
+        let mut limit = |variable| reader.parsed(variable, read::count(0));
+        let (attributes, length) =
+            (limit("OTEL_ATTRIBUTE_COUNT_LIMIT"), limit("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"));
+        let of_spans = limit("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT");
+        self.attributes = of_spans.or(attributes).unwrap_or(self.attributes);
+        let of_spans = limit("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT");
+        self.value_length = of_spans.or(length).or(self.value_length);
+        self.events = limit("OTEL_SPAN_EVENT_COUNT_LIMIT").unwrap_or(self.events);
+        self.links = limit("OTEL_SPAN_LINK_COUNT_LIMIT").unwrap_or(self.links);
+    }
+}
+
+fn exporters(value: &str) -> Result<Vec<ExporterKind>, String> {
+    let mut kinds = Vec::new();
+    let mut none = false;
+    for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let kind = match name.to_ascii_lowercase().as_str() {
+            "none" => {
+                none = true;
+                continue;
+            }
+            "otlp" if !cfg!(feature = "otlp") => {
+                return Err("this program was built without OTLP: enable the feature `otlp`".to_owned());
+            }
+            "otlp" => ExporterKind::Otlp,
+            "console" => ExporterKind::Console,
+            _ => return Err("expected otlp, console or none".to_owned()),
+        };
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    if none && !kinds.is_empty() {
+        return Err("none excludes the others: leave it out, or them".to_owned());
+    }
+    Ok(kinds)
+}
+
+fn sampler(reader: &mut Reader<'_>) -> Sampler {
+    let ratio = reader.parsed("OTEL_TRACES_SAMPLER_ARG", |value| {
+        value.parse().ok().and_then(Ratio::new).ok_or_else(|| "expected a number from 0 to 1".to_owned())
+    });
+    let ratio = Sampler::Ratio(ratio.unwrap_or(Ratio::ALL));
+    let sampler = reader.parsed("OTEL_TRACES_SAMPLER", |value| {
+        let name = value.to_ascii_lowercase();
+        let (by_parent, root) = match name.strip_prefix("parentbased_") {
+            Some(root) => (true, root),
+            None => (false, name.as_str()),
+        };
+        let root = match root {
+            "always_on" => Sampler::AlwaysOn,
+            "always_off" => Sampler::AlwaysOff,
+            "traceidratio" => ratio,
+            _ => {
+                return Err("expected always_on, always_off or traceidratio, or one of them after \
+                            parentbased_"
+                    .to_owned());
+            }
+        };
+        Ok(if by_parent { Sampler::ParentBased(Box::new(root)) } else { root })
+    });
+    sampler.unwrap_or_default()
+}

@@ -1,0 +1,206 @@
+//! Makes the types of OpenTelemetry's SDK out of records.
+//!
+//! Types survive: an integer stays an integer, and a list of one type stays a list of it. What the SDK has
+//! no type for becomes text: bytes as hex digits, a map as it is shown, and each member of a list of
+//! several types.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::trace as otel;
+use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue};
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use tta_model::w3c::TraceState;
+use tta_model::{EventRecord, Key, LinkRecord, SpanKind, SpanRecord, SpanStatus, Text, TraceFlags, Value};
+
+static SCOPE: LazyLock<InstrumentationScope> =
+    LazyLock::new(|| InstrumentationScope::builder("tta").with_version(env!("CARGO_PKG_VERSION")).build());
+
+/// Makes the SDK's span of a record.
+#[must_use]
+pub fn span(record: &SpanRecord) -> SpanData {
+    let span_id = otel::SpanId::from(record.span_id.get());
+    let context =
+        span_context(otel::TraceId::from(record.trace_id.get()), span_id, record.flags, &record.state);
+    let mut events = SpanEvents::default();
+    events.events = record.events.iter().map(event).collect();
+    events.dropped_count = record.dropped_events;
+    let mut links = SpanLinks::default();
+    links.links = record.links.iter().map(link).collect();
+    SpanData {
+        span_context: context,
+        parent_span_id: record
+            .parent_span_id
+            .map_or(otel::SpanId::INVALID, |parent| otel::SpanId::from(parent.get())),
+        parent_span_is_remote: record.parent_is_remote,
+        span_kind: kind(record.kind),
+        name: text_of(&record.name),
+        start_time: time(record.start_unix_nanos),
+        end_time: time(record.end_unix_nanos.max(record.start_unix_nanos)),
+        attributes: attributes(&record.attributes),
+        dropped_attributes_count: record.dropped_attributes,
+        events,
+        links,
+        status: status(&record.status),
+        instrumentation_scope: SCOPE.clone(),
+    }
+}
+
+/// Makes the SDK's attributes.
+#[must_use]
+pub fn attributes(attributes: &[(Key, Value)]) -> Vec<KeyValue> {
+    attributes.iter().map(|(key, content)| KeyValue::new(otel_key(key), value(content))).collect()
+}
+
+/// Makes the SDK's value.
+#[must_use]
+pub fn value(content: &Value) -> opentelemetry::Value {
+    match content {
+        Value::Bool(value) => (*value).into(),
+        Value::Int(value) => (*value).into(),
+        Value::Float(value) => (*value).into(),
+        Value::Text(value) => string(value).into(),
+        Value::Bytes(bytes) => hex(bytes).into(),
+        Value::List(values) => opentelemetry::Value::Array(array(values)),
+        Value::Map(_) => content.to_string().into(),
+    }
+}
+
+fn array(values: &[Value]) -> Array {
+    match values.first() {
+        Some(Value::Bool(_)) => of_one_type(values, Value::as_bool).map(Array::Bool),
+        Some(Value::Int(_)) => of_one_type(values, Value::as_int).map(Array::I64),
+        Some(Value::Float(_)) => {
+            let float = |value: &Value| if let Value::Float(value) = value { Some(*value) } else { None };
+            of_one_type(values, float).map(Array::F64)
+        }
+        _ => None,
+    }
+    .unwrap_or_else(|| Array::String(values.iter().map(as_string).collect()))
+}
+
+fn of_one_type<T>(values: &[Value], read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+    values.iter().map(read).collect()
+}
+
+fn as_string(content: &Value) -> StringValue {
+    match content {
+        Value::Text(value) => string(value),
+        Value::Bytes(bytes) => hex(bytes).into(),
+        other => other.to_string().into(),
+    }
+}
+
+fn string(text: &Text) -> StringValue {
+    match text {
+        Text::Static(text) => (*text).into(),
+        Text::Shared(text) => text.clone().into(),
+    }
+}
+
+fn otel_key(key: &Key) -> opentelemetry::Key {
+    match key {
+        Text::Static(key) => opentelemetry::Key::from_static_str(key),
+        Text::Shared(key) => key.clone().into(),
+    }
+}
+
+fn text_of(text: &Text) -> std::borrow::Cow<'static, str> {
+    match text {
+        Text::Static(text) => (*text).into(),
+        Text::Shared(text) => text.to_string().into(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut digits, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
+}
+
+fn span_context(
+    trace_id: otel::TraceId,
+    span_id: otel::SpanId,
+    flags: TraceFlags,
+    state: &TraceState,
+) -> otel::SpanContext {
+    // Both sides read the grammar of the same standard; should they differ, the span matters more.
+    let state = state.as_str().parse().unwrap_or_default();
+    otel::SpanContext::new(trace_id, span_id, otel::TraceFlags::new(flags.0), false, state)
+}
+
+fn event(record: &EventRecord) -> otel::Event {
+    otel::Event::new(text_of(&record.name), time(record.time_unix_nanos), attributes(&record.attributes), 0)
+}
+
+fn link(record: &LinkRecord) -> otel::Link {
+    let context = &record.context;
+    let trace_id = otel::TraceId::from(context.trace_id.get());
+    let span_id = otel::SpanId::from(context.span_id.get());
+    let context = span_context(trace_id, span_id, context.flags, &context.state);
+    otel::Link::new(context, attributes(&record.attributes), 0)
+}
+
+fn kind(kind: SpanKind) -> otel::SpanKind {
+    match kind {
+        SpanKind::Internal => otel::SpanKind::Internal,
+        SpanKind::Server => otel::SpanKind::Server,
+        SpanKind::Client => otel::SpanKind::Client,
+        SpanKind::Producer => otel::SpanKind::Producer,
+        SpanKind::Consumer => otel::SpanKind::Consumer,
+    }
+}
+
+fn status(status: &SpanStatus) -> otel::Status {
+    match status {
+        SpanStatus::Unset => otel::Status::Unset,
+        SpanStatus::Ok => otel::Status::Ok,
+        SpanStatus::Error(description) => otel::Status::Error { description: text_of(description) },
+    }
+}
+
+fn time(unix_nanos: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_nanos(unix_nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn check(content: impl Into<Value>, expect: impl Into<opentelemetry::Value>) {
+        assert_eq!(value(&content.into()), expect.into());
+    }
+
+    #[test]
+    fn keeps_types() {
+        check(true, true);
+        check(i64::MAX, i64::MAX);
+        check(0.5, 0.5);
+        check("text", "text");
+        check(String::from("made"), "made");
+    }
+
+    #[test]
+    fn keeps_lists_of_one_type() {
+        let array = opentelemetry::Value::Array;
+        check(vec![1i64, 2], array(Array::I64(vec![1, 2])));
+        check(vec![0.5, 1.0], array(Array::F64(vec![0.5, 1.0])));
+        check(vec![true], array(Array::Bool(vec![true])));
+        check(vec!["a", "b"], array(Array::String(vec!["a".into(), "b".into()])));
+        check(Vec::<i64>::new(), array(Array::String(Vec::new())));
+    }
+
+    #[test]
+    fn writes_what_has_no_type_as_text() {
+        check(Value::Bytes(Arc::from([0x00, 0xff])), "00ff");
+        check(Value::Map(Arc::from([(Key::from("k"), Value::Int(1))])), r#"{"k": 1}"#);
+        let mixed = vec![Value::Int(1), Value::Float(0.5), Value::from("x"), Value::Bytes(Arc::from([1]))];
+        let texts = ["1", "0.5", "x", "01"].map(StringValue::from).to_vec();
+        check(mixed, opentelemetry::Value::Array(Array::String(texts)));
+    }
+}
