@@ -1,6 +1,7 @@
 //! Counts and percentiles per primitive, folded from finished spans.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,12 +46,11 @@ pub struct PrimitiveSummary {
 /// Folds finished spans into a summary for each primitive. Cloning it shares it.
 ///
 /// Percentiles come from a sketch of bounded size with a relative error of [1 %](RELATIVE_ERROR).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Summary {
     state: Arc<Mutex<BTreeMap<Text, Counts>>>,
 }
 
-#[derive(Debug)]
 struct Counts {
     kind: Text,
     executions: u64,
@@ -132,6 +132,12 @@ impl Counts {
             p95: at(0.95),
             p99: at(0.99),
         }
+    }
+}
+
+impl fmt::Debug for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.primitives()).finish()
     }
 }
 
