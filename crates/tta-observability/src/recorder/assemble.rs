@@ -7,6 +7,7 @@ use tta_model::{Attributes, EventRecord, ExecutionStatus, Key, SpanKind, SpanRec
 
 use super::buffer::{Batch, ErrorInfo, Rare, RawSpan};
 use super::current::AddLimits;
+use crate::config::SpanLimits;
 use crate::redact;
 
 /// How long the message of an error is at most, in bytes.
@@ -14,30 +15,9 @@ const MAX_MESSAGE_BYTES: usize = 1_024;
 /// How long the chain of causes is at most, in bytes.
 const MAX_CHAIN_BYTES: usize = 8_192;
 
-/// How much a span holds at most; what is beyond is left out and counted in the span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SpanLimits {
-    /// Attributes of a span.
-    pub attributes: usize,
-    /// Events of a span.
-    pub events: usize,
-    /// Links of a span.
-    pub links: usize,
-    /// Bytes of a text value; longer ones are cut at a character. None: no limit.
-    pub value_bytes: Option<usize>,
-}
-
-impl Default for SpanLimits {
-    /// The defaults of the OpenTelemetry specification: 128 of each, and values of any length.
-    fn default() -> Self {
-        Self { attributes: 128, events: 128, links: 128, value_bytes: None }
-    }
-}
-
-impl SpanLimits {
-    pub(super) fn while_open(&self) -> AddLimits {
-        AddLimits { attributes: self.attributes, events: self.events, links: self.links }
-    }
+/// How much may be added to a span while it is open.
+pub(super) fn while_open(limits: &SpanLimits) -> AddLimits {
+    AddLimits { attributes: limits.attributes, events: limits.events, links: limits.links }
 }
 
 /// Makes records of all spans of a batch.
@@ -62,7 +42,7 @@ fn record(batch: &mut Batch, raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {
     add_outcome(&mut attributes, raw, rare.error.as_ref());
     let over = attributes.len().saturating_sub(limits.attributes);
     attributes.truncate(limits.attributes);
-    if let Some(longest) = limits.value_bytes {
+    if let Some(longest) = limits.value_length {
         attributes.iter_mut().for_each(|(_, value)| cut_value(value, longest));
     }
     let end_unix_nanos = run.anchor.unix_nanos_at(raw.end);
@@ -138,11 +118,12 @@ fn status(status: ExecutionStatus, error: Option<&ErrorInfo>) -> SpanStatus {
     }
 }
 
+/// Cuts a text after that many characters.
 fn cut_value(value: &mut Value, longest: usize) {
     if let Value::Text(text) = value
-        && text.len() > longest
+        && let Some((end, _)) = text.char_indices().nth(longest)
     {
-        *value = Value::from(bounded(text.to_string(), longest));
+        *value = Value::from(text[..end].to_owned());
     }
 }
 

@@ -53,11 +53,22 @@ impl Extras {
         self.added.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_attribute(&self, key: Key, value: Value, limits: AddLimits) {
-        self.add(|added| match added.attributes.iter().position(|(known, _)| *known == key) {
-            Some(position) => added.attributes[position].1 = value,
-            None if added.attributes.len() < limits.attributes => added.attributes.push((key, value)),
-            None => added.dropped_attributes += 1,
+    pub(super) fn set_attributes(
+        &self,
+        attributes: &mut dyn Iterator<Item = (Key, Value)>,
+        limits: AddLimits,
+    ) {
+        self.add(|added| {
+            for (key, value) in attributes {
+                // A key that is set again is looked for by the drain thread, or here once there is no room.
+                if added.attributes.len() < limits.attributes {
+                    added.attributes.push((key, value));
+                } else if let Some(last) = added.attributes.iter().rposition(|(known, _)| *known == key) {
+                    added.attributes[last].1 = value;
+                } else {
+                    added.dropped_attributes += 1;
+                }
+            }
         });
     }
 
@@ -125,8 +136,8 @@ impl otel::Span for CurrentSpan {
     }
 
     fn set_attribute(&mut self, attribute: KeyValue) {
-        let (key, value) = convert::attribute_of(attribute);
-        self.extras.set_attribute(key, value, self.limits);
+        let attribute = convert::attribute_of(attribute);
+        self.extras.set_attributes(&mut [attribute].into_iter(), self.limits);
     }
 
     fn set_status(&mut self, status: Status) {

@@ -15,7 +15,7 @@ use tta_primitives::random;
 
 use super::buffer::{Batch, ErrorInfo, Rare, RawSpan, ThreadBuffer, index};
 use super::current::{Added, CurrentSpan, Extras};
-use super::{Core, events};
+use super::{Core, assemble, events};
 use crate::convert;
 
 /// How many spans in the making a thread keeps for use again.
@@ -121,7 +121,7 @@ impl DirectSpan {
             convert::otel_trace_state(&run.state),
         );
         let span =
-            CurrentSpan { context, extras: Arc::clone(&self.extras), limits: self.core.limits.while_open() };
+            CurrentSpan { context, extras: Arc::clone(&self.extras), limits: assemble::while_open(&self.core.limits) };
         (self.parent, self.context) = Context::map_current(|current| {
             let parent = if node.is_root { node.parent } else { nearest(current, trace_id).or(node.parent) };
             (parent, current.with_span(span))
@@ -173,6 +173,19 @@ impl DirectSpan {
         }
         raw.rare = rare.map(|rare| batch.add_rare(rare));
         batch.spans.push(raw);
+    }
+
+    /// Writes the spans into the batch of this thread.
+    fn hand_over(&self, buffer: &ThreadBuffer, finished: &NodeFinished<'_>) {
+        self.core.buffers.write(buffer, |batch| {
+            if self.extras.touched() {
+                let mut added = self.extras.lock();
+                added.closed = true;
+                self.write(batch, finished, Some(&mut added));
+            } else {
+                self.write(batch, finished, None);
+            }
+        });
     }
 
     /// Forgets the node, so that the span can be used for another; says whether nobody else holds a part of it.
@@ -245,45 +258,43 @@ impl Observation for DirectSpan {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let limits = self.core.limits.while_open();
-        let mut set = |key, value| self.extras.set_attribute(key, value, limits);
+        let limits = assemble::while_open(&self.core.limits);
+        let mut set = |key, value| self.extras.set_attributes(&mut [(key, value)].into_iter(), limits);
         let record = events::record(event, self.anchor.unix_nanos_at(clock::ticks()), &mut set);
         if let Some(record) = record {
             self.extras.add_event(record, limits);
         }
     }
 
-    fn set_attribute(&self, key: Key, value: Value) {
-        self.extras.set_attribute(key, value, self.core.limits.while_open());
+    fn set_attributes(&self, attributes: &mut dyn Iterator<Item = (Key, Value)>) {
+        self.extras.set_attributes(attributes, assemble::while_open(&self.core.limits));
     }
 
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {
         let mut span = self;
-        let core = Arc::clone(&span.core);
-        let local = with_local(&core, |local| Arc::clone(&local.buffer));
-        // A thread that ends has no buffer any more; its last spans get one of their own.
-        let buffer = local.unwrap_or_else(|| core.buffers.register());
-        core.buffers.write(&buffer, |batch| {
-            if span.extras.touched() {
-                let mut added = span.extras.lock();
-                added.closed = true;
-                span.write(batch, finished, Some(&mut added));
-            } else {
-                span.write(batch, finished, None);
-            }
-        });
-        if let Some(unshared) = Arc::get_mut(&mut span) {
-            // Dropped first and outside everything, since it may hold values of the application.
-            drop(std::mem::replace(&mut unshared.context, Context::new()));
-            if unshared.forget() {
-                with_local(&core, |local| {
-                    if local.pool.len() < POOLED_SPANS {
-                        local.pool.push(span);
-                    }
-                });
-            }
+        let written = with_local(&span.core, |local| span.hand_over(&local.buffer, finished));
+        if written.is_none() {
+            // A thread that ends has no buffer any more; its last spans get one of their own.
+            span.hand_over(&span.core.buffers.register(), finished);
+        }
+        let Some(unshared) = Arc::get_mut(&mut span) else { return };
+        // Dropped outside of everything, since it may hold values of the application.
+        drop(std::mem::take(&mut unshared.context));
+        if unshared.forget() {
+            keep(span);
         }
     }
+}
+
+/// Keeps a span for use again by this thread.
+fn keep(span: Arc<DirectSpan>) {
+    let _ = LOCALS.try_with(|locals| {
+        let Ok(mut locals) = locals.try_borrow_mut() else { return };
+        let local = locals.iter_mut().find(|local| Arc::ptr_eq(&local.core, &span.core));
+        if let Some(local) = local.filter(|local| local.pool.len() < POOLED_SPANS) {
+            local.pool.push(span);
+        }
+    });
 }
 
 /// A run that is not recorded, as OpenTelemetry's current span.
@@ -309,7 +320,7 @@ impl Observation for NotRecorded {
 
     fn event(&self, _event: &Event<'_>) {}
 
-    fn set_attribute(&self, _key: Key, _value: Value) {}
+    fn set_attributes(&self, _attributes: &mut dyn Iterator<Item = (Key, Value)>) {}
 
     fn finished(self: Arc<Self>, _finished: &NodeFinished<'_>) {}
 }

@@ -23,10 +23,10 @@ use tta_model::{SpanContext, TraceFlags};
 use tta_primitives::observe::{NodeStarted, Observation, Observer, RunDecision, RunStarted};
 use tta_primitives::random;
 
-pub use assemble::SpanLimits;
 pub use drain::Drain;
 pub use sdk::ApplicationTracer;
 
+use crate::config::SpanLimits;
 use crate::convert;
 use crate::counts::SpanCounts;
 use crate::sampling::Sampler;

@@ -124,7 +124,7 @@ impl Observation for SdkRun {
 
     fn event(&self, _event: &Event<'_>) {}
 
-    fn set_attribute(&self, _key: Key, _value: Value) {}
+    fn set_attributes(&self, _attributes: &mut dyn Iterator<Item = (Key, Value)>) {}
 
     fn finished(self: Arc<Self>, _finished: &NodeFinished<'_>) {}
 }
@@ -165,8 +165,9 @@ impl Observation for SdkSpan {
         }
     }
 
-    fn set_attribute(&self, key: Key, value: Value) {
-        self.context.span().set_attribute(convert::key_value(&key, &value));
+    fn set_attributes(&self, attributes: &mut dyn Iterator<Item = (Key, Value)>) {
+        let attributes = attributes.map(|(key, value)| convert::key_value(&key, &value));
+        self.context.span().set_attributes(attributes);
     }
 
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {

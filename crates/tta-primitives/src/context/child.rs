@@ -65,6 +65,7 @@ impl WorkflowContext {
     }
 
     /// The context of a step at a position, with the step's observation.
+    #[inline]
     pub(crate) fn at(&self, at: u32, observation: Option<Arc<dyn Observation>>) -> Self {
         let (span, parent) = match &observation {
             Some(observation) => (Some(observation.span_id()), observation.parent_span_id()),

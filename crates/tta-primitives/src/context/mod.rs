@@ -360,7 +360,15 @@ impl WorkflowContext {
     /// Adds an attribute to the span of the current step; does nothing if it is not recorded.
     pub fn set_attribute(&self, key: impl Into<Key>, value: impl Into<Value>) {
         if let Some(observation) = &self.scope.observation {
-            observation.set_attribute(key.into(), value.into());
+            observation.set_attributes(&mut [(key.into(), value.into())].into_iter());
+        }
+    }
+
+    /// Adds attributes to the span of the current step, for less than one at a time costs; does nothing, and
+    /// makes none of them, if the span is not recorded.
+    pub fn set_attributes(&self, attributes: impl IntoIterator<Item = (Key, Value)>) {
+        if let Some(observation) = &self.scope.observation {
+            observation.set_attributes(&mut attributes.into_iter());
         }
     }
 

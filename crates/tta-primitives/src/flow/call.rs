@@ -38,16 +38,39 @@ pub(crate) enum RoleCall<'a> {
 pub(super) async fn execute<P: Primitive>(
     primitive: &P,
     input: P::In,
-    cx: &WorkflowContext,
+    parent: &WorkflowContext,
     call: Call<'_>,
 ) -> Result<P::Out> {
-    let mut scope = NodeScope::enter(cx, call);
+    if parent.run_scope().observer.is_some() || matches!(call.role, RoleCall::Root(_)) {
+        return observe(primitive, input, parent, call).await;
+    }
+    // Nobody is told of this node, so there is nothing to be told when it is dropped.
+    let cx = parent.at(call.at, None);
+    let result = Caught { future: pin!(primitive.run(input, &cx)) }.await;
+    result.map_err(|error| located(error, parent, call).0)
+}
+
+async fn observe<P: Primitive>(
+    primitive: &P,
+    input: P::In,
+    parent: &WorkflowContext,
+    call: Call<'_>,
+) -> Result<P::Out> {
+    let mut scope = NodeScope::enter(parent, call);
     let limit = scope.limit();
     let result = {
         let future = pin!(primitive.run(input, &scope.cx));
         Observed { future, observation: scope.observation(), limit }.await
     };
     scope.finish(result)
+}
+
+/// The error with its path, and whether it arose at the node.
+#[cold]
+fn located(mut error: Error, parent: &WorkflowContext, call: Call<'_>) -> (Error, bool) {
+    error.arose_at(&parent.run_scope().plan.position(call.at).node.path);
+    let arose_here = error.claim_recording();
+    (error, arose_here)
 }
 
 /// A node between its start and its end. Dropped before its end, it was cancelled.
@@ -70,13 +93,14 @@ impl<'a> NodeScope<'a> {
                 }
                 RoleCall::Root(info) => Some(RoleStarted { info, attributes: &[] }),
             };
+            let is_root = matches!(call.role, RoleCall::Root(_));
             observer.node_started(&NodeStarted {
                 run: &run.info,
                 node: &position.node,
                 role,
                 parent: parent.scope.span,
-                is_root: matches!(call.role, RoleCall::Root(_)),
-                ambient: run.ambient.as_ref().filter(|_| matches!(call.role, RoleCall::Root(_))),
+                is_root,
+                ambient: run.ambient.as_ref().filter(|_| is_root),
                 ticks: clock::ticks(),
             })
         });
@@ -100,22 +124,19 @@ impl<'a> NodeScope<'a> {
         }
     }
 
-    fn finish<T>(&mut self, mut result: Result<T>) -> Result<T> {
+    fn finish<T>(&mut self, result: Result<T>) -> Result<T> {
         self.finished = true;
-        let position = self.parent.run_scope().plan.position(self.call.at);
-        let arose_here = match &mut result {
-            Ok(_) => false,
-            Err(error) => {
-                error.arose_at(&position.node.path);
-                error.claim_recording()
+        match result {
+            Ok(output) => {
+                self.report(ExecutionStatus::Success, None, false);
+                Ok(output)
             }
-        };
-        let status = match &result {
-            Ok(_) => ExecutionStatus::Success,
-            Err(error) => error.status(),
-        };
-        self.report(status, result.as_ref().err(), arose_here);
-        result
+            Err(error) => {
+                let (error, arose_here) = located(error, self.parent, self.call);
+                self.report(error.status(), Some(&error), arose_here);
+                Err(error)
+            }
+        }
     }
 
     fn report(&mut self, status: ExecutionStatus, error: Option<&Error>, error_arose_here: bool) {
@@ -253,6 +274,19 @@ impl<T, F: Future<Output = Result<T>>> Future for Observed<'_, F> {
                 polled
             }
         }
+    }
+}
+
+/// Polls a node and turns a panic into an error.
+struct Caught<'a, F> {
+    future: Pin<&'a mut F>,
+}
+
+impl<T, F: Future<Output = Result<T>>> Future for Caught<'_, F> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<T>> {
+        poll_caught(self.future.as_mut(), task)
     }
 }
 

@@ -80,6 +80,7 @@ impl Plan {
         at
     }
 
+    #[inline]
     pub(crate) fn position(&self, at: u32) -> &Position {
         &self.positions[at as usize]
     }
@@ -89,11 +90,13 @@ impl Plan {
     }
 
     /// The position of a child by its index among the children that the node has named.
+    #[inline]
     pub(crate) fn child(&self, at: u32, index: usize) -> u32 {
         self.position(at).children[index]
     }
 
     /// The position of a child by its node.
+    #[inline]
     pub(crate) fn find_child(&self, at: u32, node: &NodeRef) -> Option<u32> {
         let key = key(node);
         self.position(at).children.iter().copied().find(|child| self.position(*child).key == key)

@@ -1,12 +1,15 @@
 //! Running a flow: by itself, or inside the run of another.
 
-use std::future::poll_fn;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use tta_model::{Key, Text, Value};
 
 use super::call::{Call, RoleCall};
-use super::node::{NodeRef, take};
+use super::node::{NodeRef, Running, take};
 use super::{Flow, Plan};
 use crate::clock::Anchor;
 use crate::context::{RunScope, Scope, WorkflowContext, run_attributes};
@@ -31,44 +34,57 @@ impl<I: Send + 'static, O: Send + 'static, S> Flow<I, O, S> {
     pub async fn run(&self, input: I, cx: &WorkflowContext) -> Result<O> {
         let Some(run) = &cx.shared.run else {
             let (cx, info) = begin(self.plan(), cx);
-            return self.call_at(Call { at: 0, role: RoleCall::Root(&info) }, input, &cx).await;
+            return start(&self.node, Call { at: 0, role: RoleCall::Root(&info) }, input, &cx).await;
         };
         let here = cx.scope.at;
         if let Some(at) = run.plan.find_child(here, &self.node) {
-            return self.call_at(Call { at, role: RoleCall::Planned(&[]) }, input, cx).await;
+            return start(&self.node, Call { at, role: RoleCall::Planned(&[]) }, input, cx).await;
         }
         let plan = run.plan.mount(here, &self.node);
         let cx = cx.inside(RunScope { plan, ..run.clone() }, Scope { at: 0, ..cx.scope.clone() });
-        self.call_at(Call { at: 0, role: RoleCall::Planned(&[]) }, input, &cx).await
+        start(&self.node, Call { at: 0, role: RoleCall::Planned(&[]) }, input, &cx).await
     }
 
     /// Runs the flow as the child that the current node has named at this index.
-    pub(crate) async fn call(
-        &self,
+    pub(crate) fn call<'a>(
+        &'a self,
         child: usize,
         input: I,
-        cx: &WorkflowContext,
-        role_attributes: &[(Key, Value)],
-    ) -> Result<O> {
+        cx: &'a WorkflowContext,
+        role_attributes: &'a [(Key, Value)],
+    ) -> Started<'a, O> {
         let call = Call { at: cx.child_at(child), role: RoleCall::Planned(role_attributes) };
-        self.call_at(call, input, cx).await
-    }
-
-    async fn call_at(&self, call: Call<'_>, input: I, cx: &WorkflowContext) -> Result<O> {
-        call_node(&self.node, call, input, cx).await
+        start(&self.node, call, input, cx)
     }
 }
 
-/// Runs a node whose types the caller knows.
-pub(crate) async fn call_node<I: Send + 'static, O: 'static>(
-    node: &NodeRef,
-    call: Call<'_>,
+/// Starts a node whose types the caller knows.
+pub(crate) fn start<'a, I: Send + 'static, O>(
+    node: &'a NodeRef,
+    call: Call<'a>,
     input: I,
-    cx: &WorkflowContext,
-) -> Result<O> {
-    let mut running = node.start(&mut Some(input), cx, call);
-    poll_fn(|task| running.as_mut().poll(task)).await?;
-    Ok(take(running.as_mut().output()))
+    cx: &'a WorkflowContext,
+) -> Started<'a, O> {
+    Started { running: node.start(&mut Some(input), cx, call), output: PhantomData }
+}
+
+/// A node that runs, as a future of its output.
+#[must_use = "a node does nothing unless it is polled"]
+pub(crate) struct Started<'a, O> {
+    running: Running<'a>,
+    output: PhantomData<fn() -> O>,
+}
+
+impl<O: 'static> Future for Started<'_, O> {
+    type Output = Result<O>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<O>> {
+        match self.running.as_mut().poll(task) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(take(self.running.as_mut().output()))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+        }
+    }
 }
 
 /// Puts a context inside a new run.
@@ -123,11 +139,13 @@ fn unobserved(cx: &WorkflowContext) -> RunDecision {
 
 impl WorkflowContext {
     /// The run that this context is inside of.
+    #[inline]
     pub(crate) fn run_scope(&self) -> &RunScope {
         self.shared.run.as_ref().expect("nodes are only started inside a run")
     }
 
     /// The position of the child that the current node has named at an index.
+    #[inline]
     pub(crate) fn child_at(&self, index: usize) -> u32 {
         self.run_scope().plan.child(self.scope.at, index)
     }

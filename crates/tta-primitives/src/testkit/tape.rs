@@ -215,8 +215,8 @@ impl Observation for TapeObservation {
         self.change(self.span, |span| span.events.push(event));
     }
 
-    fn set_attribute(&self, key: Key, value: Value) {
-        self.change(self.span, |span| span.attributes.push((key, value)));
+    fn set_attributes(&self, attributes: &mut dyn Iterator<Item = (Key, Value)>) {
+        self.change(self.span, |span| span.attributes.extend(attributes));
     }
 
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {

@@ -24,6 +24,10 @@ fn main() {
     let mut all: Vec<Box<dyn Case>> = Vec::new();
     all.extend(cases::all());
     all.extend(peers::all());
+    // Words on the command line choose among the cases; the baselines are always there.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |case: &str| words.is_empty() || words.iter().any(|word| case.contains(word.as_str()));
+    all.retain(|case| wanted(case.name()) || [measure::BARE, measure::TRACING].contains(&case.name()));
     let figures = measure::run(&mut all, ROUNDS, EXECUTIONS);
     print_table(&figures);
     let slope = measure::slope(&cases::sampled(), 1_000_000);

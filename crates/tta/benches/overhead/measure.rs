@@ -7,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 /// One thing to measure.
-pub trait Case {
+pub(crate) trait Case {
     fn name(&self) -> &'static str;
 
     /// Runs the work that many times on this thread.
@@ -24,7 +24,7 @@ pub trait Case {
 
 /// What was measured of a case.
 #[derive(Debug, Serialize)]
-pub struct Figure {
+pub(crate) struct Figure {
     pub case: &'static str,
     /// CPU time of the thread for one execution.
     pub median_ns: f64,
@@ -36,10 +36,10 @@ pub struct Figure {
     pub ratio_to_tracing: f64,
 }
 
-pub const BARE: &str = "bare async call";
-pub const TRACING: &str = "tracing + tracing-opentelemetry, 8 attributes";
+pub(crate) const BARE: &str = "bare async call";
+pub(crate) const TRACING: &str = "tracing + tracing-opentelemetry, 8 attributes";
 
-pub fn run(cases: &mut [Box<dyn Case>], rounds: usize, executions: u64) -> Vec<Figure> {
+pub(crate) fn run(cases: &mut [Box<dyn Case>], rounds: usize, executions: u64) -> Vec<Figure> {
     let mut samples: Vec<Vec<f64>> = cases.iter().map(|_| Vec::new()).collect();
     for round in 0..=rounds {
         for (case, samples) in cases.iter().zip(&mut samples) {
@@ -65,7 +65,7 @@ pub fn run(cases: &mut [Box<dyn Case>], rounds: usize, executions: u64) -> Vec<F
 }
 
 /// What an execution costs after many, in units of what it costs at first.
-pub fn slope(case: &dyn Case, executions: u64) -> f64 {
+pub(crate) fn slope(case: &dyn Case, executions: u64) -> f64 {
     let part = executions / 20;
     let costs: Vec<f64> = (0..20).map(|_| {
         let cost = one(case, part);
@@ -75,7 +75,7 @@ pub fn slope(case: &dyn Case, executions: u64) -> f64 {
     median(costs[15..].to_vec()) / median(costs[1..6].to_vec())
 }
 
-pub fn thread_nanos() -> f64 {
+pub(crate) fn thread_nanos() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
@@ -95,13 +95,13 @@ fn allocations(case: &dyn Case) -> f64 {
     info.count_total as f64 / EXECUTIONS as f64
 }
 
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
 /// Runs a future that is ready after a few polls, on this thread.
-pub fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut task = Context::from_waker(Waker::noop());
     loop {

@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::measure::{Case, TRACING, block_on};
 
-pub fn all() -> Vec<Box<dyn Case>> {
+pub(crate) fn all() -> Vec<Box<dyn Case>> {
     vec![Box::new(TracingStack::new()), Box::new(SdkOnly::new())]
 }
 

@@ -11,7 +11,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tta::SpanCounts;
 use tta::WorkflowContext;
 use tta::export::memory::MemoryExporter;
-use tta::recorder::{ApplicationTracer, Drain, Recorder, SpanLimits};
+use tta::config::SpanLimits;
+use tta::recorder::{ApplicationTracer, Drain, Recorder};
 use tta::sampling::Sampler;
 
 /// A span, whoever made it.
