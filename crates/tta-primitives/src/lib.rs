@@ -13,6 +13,7 @@ pub mod flow;
 pub mod observe;
 mod primitive;
 pub mod random;
+mod recovery;
 mod step;
 #[cfg(feature = "test-kit")]
 pub mod testkit;
@@ -24,4 +25,5 @@ pub use context::{
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Child, Flow, Role};
 pub use primitive::{Description, Primitive};
+pub use recovery::{Backoff, Elapsed, IdleTimeout, Retry, RetryBudget, TimeoutSource, Waits, idle_timeout};
 pub use step::{step, step_with};
