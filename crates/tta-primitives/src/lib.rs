@@ -15,6 +15,7 @@ mod primitive;
 pub mod random;
 mod recovery;
 mod step;
+mod sync;
 #[cfg(feature = "test-kit")]
 pub mod testkit;
 
@@ -25,5 +26,8 @@ pub use context::{
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Child, Flow, Role};
 pub use primitive::{Description, Primitive};
-pub use recovery::{Backoff, Elapsed, IdleTimeout, Retry, RetryBudget, TimeoutSource, Waits, idle_timeout};
+pub use recovery::{
+    Backoff, Bulkhead, BulkheadBuilder, CircuitBreaker, CircuitBreakerBuilder, CircuitState, Elapsed, Hedge,
+    IdleTimeout, RateLimit, RateLimitBuilder, Retry, RetryBudget, TimeoutSource, Waits, idle_timeout,
+};
 pub use step::{step, step_with};

@@ -3,13 +3,16 @@
 //! Each is a method of [`Flow`](crate::Flow) that wraps the flow. The order of wrapping is the order of
 //! policies, the last one outermost: `flow.timeout(limit).retry(policy)` limits every attempt,
 //! `flow.retry(policy).timeout(limit)` limits all of them together.
-
 //!
 //! What a policy remembers between calls (a breaker's state, a limiter's tokens, a budget) is a value of
 //! its own that several flows can share; clones of it are the same one.
 
 mod backoff;
+mod bulkhead;
+mod circuit_breaker;
 mod fallback;
+mod hedge;
+mod rate_limit;
 mod retry;
 mod retry_budget;
 mod timeout;
@@ -19,6 +22,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use backoff::{Backoff, Waits};
+pub use bulkhead::{Bulkhead, BulkheadBuilder};
+pub use circuit_breaker::{CircuitBreaker, CircuitBreakerBuilder, CircuitState};
+pub use hedge::Hedge;
+pub use rate_limit::{RateLimit, RateLimitBuilder};
 pub use retry::Retry;
 pub use retry_budget::RetryBudget;
 pub use timeout::{Elapsed, IdleTimeout, TimeoutSource, idle_timeout};

@@ -1,7 +1,12 @@
 //! Recovery: what is done when a step fails, is slow or is asked too often.
 
+mod bulkhead;
+mod circuit_breaker;
 mod fallback;
+mod hedge;
+mod rate_limit;
 mod retry;
+mod shuttle_breaker;
 mod timeout;
 
 use std::future::Future;
