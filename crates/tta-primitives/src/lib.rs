@@ -24,7 +24,7 @@ pub use context::{
     CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, State, WorkflowContext, WorkflowContextBuilder,
 };
 pub use error::{Error, ErrorKind, Result};
-pub use flow::{Child, Flow, Role};
+pub use flow::{Child, Flow, Lint, LintKind, Role};
 pub use primitive::{Description, Primitive};
 pub use recovery::{
     Backoff, Bulkhead, BulkheadBuilder, CircuitBreaker, CircuitBreakerBuilder, CircuitState, Elapsed, Hedge,

@@ -2,7 +2,8 @@
 //!
 //! Each is a method of [`Flow`](crate::Flow) that wraps the flow. The order of wrapping is the order of
 //! policies, the last one outermost: `flow.timeout(limit).retry(policy)` limits every attempt,
-//! `flow.retry(policy).timeout(limit)` limits all of them together.
+//! `flow.retry(policy).timeout(limit)` limits all of them together. [`Flow::lint`](crate::Flow::lint)
+//! names the orders that surprise.
 //!
 //! What a policy remembers between calls (a breaker's state, a limiter's tokens, a budget) is a value of
 //! its own that several flows can share; clones of it are the same one.

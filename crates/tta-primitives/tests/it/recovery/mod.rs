@@ -4,6 +4,7 @@ mod bulkhead;
 mod circuit_breaker;
 mod fallback;
 mod hedge;
+mod lint;
 mod rate_limit;
 mod retry;
 mod shuttle_breaker;
