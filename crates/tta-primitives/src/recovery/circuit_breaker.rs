@@ -102,7 +102,8 @@ impl CircuitBreaker {
         self.shared.circuit.state(self.now())
     }
 
-    /// Lets no call pass until [`reset`](Self::reset) or [`force_close`](Self::force_close).
+    /// Lets no call pass until [`reset`](Self::reset) or [`force_close`](Self::force_close). The next call
+    /// tells the observer of the change.
     pub fn force_open(&self) {
         self.shared.circuit.force(true);
     }

@@ -6,8 +6,7 @@
 //! refill it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -42,11 +41,16 @@ pub struct RateLimit {
 
 struct Shared {
     rules: RateLimitBuilder,
-    /// The moment at which the bucket is full.
-    full_at: Mutex<Instant>,
+    bucket: Mutex<Bucket>,
     /// Only the first of those who wait sleeps, so that one which gives up costs the others nothing.
     turn: Semaphore,
-    waiting: AtomicU32,
+}
+
+struct Bucket {
+    /// The moment at which the bucket is full.
+    full_at: Instant,
+    /// How many have come for a token and have not taken it.
+    waiting: u32,
 }
 
 /// Sets the rate of a [`RateLimit`].
@@ -77,41 +81,32 @@ impl RateLimit {
 
     /// Takes a token, perhaps after a wait.
     async fn acquire(&self) -> Result<()> {
-        let Shared { rules, turn, waiting, .. } = &*self.shared;
-        let place = Place::behind(waiting);
-        // Those who are before in the queue take the tokens that come first.
-        let wait = self.wait_for(place.ahead);
-        if wait > rules.max_wait {
-            return Err(self.refusal(wait));
-        }
-        let _turn = turn.acquire().await.expect("the semaphore of a rate limit is never closed");
-        while let Some(wait) = self.take() {
+        let mut place = self.queue_up()?;
+        let turn = self.shared.turn.acquire().await;
+        let _turn = turn.expect("the semaphore of a rate limit is never closed");
+        while let Some(wait) = place.take() {
             clock::sleep(wait).await;
         }
         Ok(())
     }
 
-    /// Takes a token if there is one; otherwise tells how long it takes to come.
-    fn take(&self) -> Option<Duration> {
-        let now = clock::now();
-        let mut full_at = self.shared.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = self.shared.rules.wait(*full_at, now, 0);
-        if wait.is_zero() {
-            *full_at = (*full_at).max(now) + self.shared.rules.interval;
-            return None;
+    fn queue_up(&self) -> Result<Place<'_>> {
+        let rules = &self.shared.rules;
+        let mut bucket = self.shared.bucket();
+        // Those who are before in the queue take the tokens that come first.
+        let wait = rules.wait(bucket.full_at, clock::now(), bucket.waiting);
+        if wait > rules.max_wait {
+            let message = format!("rate limit {} has no token for another {wait:?}", rules.name);
+            return Err(Error::new(ErrorKind::RateLimited, message).with_retry_after(wait));
         }
-        Some(wait)
+        bucket.waiting += 1;
+        Ok(Place { shared: &self.shared, has_token: false })
     }
+}
 
-    /// How long a call waits for its token behind some others.
-    fn wait_for(&self, ahead: u32) -> Duration {
-        let full_at = *self.shared.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.rules.wait(full_at, clock::now(), ahead)
-    }
-
-    fn refusal(&self, wait: Duration) -> Error {
-        let message = format!("rate limit {} has no token for another {wait:?}", self.name());
-        Error::new(ErrorKind::RateLimited, message).with_retry_after(wait)
+impl Shared {
+    fn bucket(&self) -> MutexGuard<'_, Bucket> {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,19 +118,32 @@ impl fmt::Debug for RateLimit {
 
 /// A place in the queue, which is given back when the wait ends in whatever way.
 struct Place<'a> {
-    waiting: &'a AtomicU32,
-    ahead: u32,
+    shared: &'a Shared,
+    has_token: bool,
 }
 
-impl<'a> Place<'a> {
-    fn behind(waiting: &'a AtomicU32) -> Self {
-        Self { waiting, ahead: waiting.fetch_add(1, Ordering::AcqRel) }
+impl Place<'_> {
+    /// Takes a token if there is one; otherwise tells how long it takes to come.
+    fn take(&mut self) -> Option<Duration> {
+        let (rules, now) = (&self.shared.rules, clock::now());
+        let mut bucket = self.shared.bucket();
+        let wait = rules.wait(bucket.full_at, now, 0);
+        if !wait.is_zero() {
+            return Some(wait);
+        }
+        bucket.full_at = bucket.full_at.max(now) + rules.interval;
+        // At once, so that nobody counts both the token and the one who waits for it.
+        bucket.waiting -= 1;
+        self.has_token = true;
+        None
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        if !self.has_token {
+            self.shared.bucket().waiting -= 1;
+        }
     }
 }
 
@@ -160,9 +168,8 @@ impl RateLimitBuilder {
     /// Makes the limit, with a full bucket.
     #[must_use]
     pub fn build(self) -> RateLimit {
-        let (turn, waiting) = (Semaphore::new(1), AtomicU32::new(0));
-        let full_at = Mutex::new(clock::now());
-        RateLimit { shared: Arc::new(Shared { rules: self, full_at, turn, waiting }) }
+        let bucket = Mutex::new(Bucket { full_at: clock::now(), waiting: 0 });
+        RateLimit { shared: Arc::new(Shared { rules: self, bucket, turn: Semaphore::new(1) }) }
     }
 
     /// How long a token takes to come, behind some others, when the bucket is full at a moment.

@@ -102,6 +102,8 @@ struct Machine {
     period: u64,
     /// Set by hand, and so until it is reset.
     forced: bool,
+    /// A change that was made by hand, which the next call reports.
+    unreported: Option<Change>,
     consecutive: u32,
     window: Window,
     open_for: Duration,
@@ -130,6 +132,7 @@ impl Circuit {
             phase: Phase::Closed,
             period: 0,
             forced: false,
+            unreported: None,
             consecutive: 0,
             window: Window::new(rules.window),
             open_for: rules.open_for,
@@ -149,7 +152,7 @@ impl Circuit {
             Phase::Open { until } if now >= until && !machine.forced => {
                 Some(machine.enter(Phase::HalfOpen { in_flight: 0, successes: 0 }, failure_rate))
             }
-            _ => None,
+            _ => machine.unreported.take(),
         };
         let answer = machine.answer(&self.rules, now);
         Checked { state: machine.phase.state(), failure_rate, change, answer }
@@ -181,21 +184,24 @@ impl Circuit {
     }
 
     /// Opens or closes the circuit until it is reset.
-    pub(crate) fn force(&self, open: bool) -> Change {
+    pub(crate) fn force(&self, open: bool) {
         let phase = if open { Phase::Open { until: Duration::MAX } } else { Phase::Closed };
-        self.restart(phase, true)
+        self.restart(phase, true);
     }
 
     /// Closes the circuit as if it were new.
-    pub(crate) fn reset(&self) -> Change {
-        self.restart(Phase::Closed, false)
+    pub(crate) fn reset(&self) {
+        self.restart(Phase::Closed, false);
     }
 
-    fn restart(&self, phase: Phase, forced: bool) -> Change {
+    fn restart(&self, phase: Phase, forced: bool) {
         let mut machine = self.lock();
         machine.forced = forced;
         machine.open_for = self.rules.open_for;
-        machine.enter(phase, 0.0)
+        let change = machine.enter(phase, 0.0);
+        // Of several changes since the last call only their sum is of interest.
+        let from = machine.unreported.map_or(change.from, |earlier| earlier.from);
+        machine.unreported = (from != change.to).then_some(Change { from, ..change });
     }
 
     fn lock(&self) -> MutexGuard<'_, Machine> {
@@ -228,9 +234,11 @@ impl Machine {
         self.window.record(Tally::of(failed, slow), now);
         let tally = self.window.tally(now);
         let enough = tally.calls >= u64::from(rules.minimum_calls);
+        // Without a single bad call even a limit of zero is not reached.
+        let reaches = |rate: f64, limit: Option<f64>| limit.is_some_and(|limit| rate > 0.0 && rate >= limit);
         let trips = rules.consecutive_failures.is_some_and(|limit| self.consecutive >= limit)
-            || enough && rules.failure_rate.is_some_and(|limit| tally.failure_rate() >= limit)
-            || enough && rules.slow_call_rate.is_some_and(|limit| tally.slow_rate() >= limit);
+            || enough && reaches(tally.failure_rate(), rules.failure_rate)
+            || enough && reaches(tally.slow_rate(), rules.slow_call_rate);
         trips.then(|| self.open(now, tally.failure_rate()))
     }
 

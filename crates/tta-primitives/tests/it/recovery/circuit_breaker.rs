@@ -252,6 +252,32 @@ async fn flows_share_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_by_hand_is_reported_by_the_next_call() {
+    let tape = paused_tape();
+    let breaker = after_two().build();
+    let flow = picky(&breaker);
+    breaker.force_open();
+    flow.run(1, &tape.context()).await.unwrap_err();
+    breaker.force_close();
+    breaker.force_open();
+    flow.run(1, &tape.context()).await.unwrap_err();
+    breaker.reset();
+    flow.run(1, &tape.context()).await.unwrap();
+    let changes = events(&tape, "CircuitStateChanged");
+    assert_eq!(changes.len(), 2, "{changes:?}");
+    assert!(changes[0].contains("to: \"open\"") && changes[1].contains("to: \"closed\""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_of_zero_means_any_failure() {
+    let breaker = CircuitBreaker::builder("service").failure_rate(0.0).minimum_calls(1).build();
+    run_all(&picky(&breaker), &[1, 1]).await;
+    assert_eq!(breaker.state(), CircuitState::Closed);
+    run_all(&picky(&breaker), &[0]).await;
+    assert_eq!(breaker.state(), CircuitState::Open);
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_can_be_forced_and_reset() {
     let breaker = after_two().build();
     let flow = picky(&breaker);

@@ -86,6 +86,17 @@ async fn no_attempt_is_started_after_an_error_that_it_would_meet_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_such_an_error_those_under_way_may_still_succeed() {
+    let (work, calls) = numbered(|n| async move {
+        tokio::time::sleep(ms(if n == 1 { 1_000 } else { 20 })).await;
+        if n == 1 { Ok(n) } else { Err(Error::invalid("no such id")) }
+    });
+    let flow = work.hedge(Hedge::after(ms(100)).max_attempts(3));
+    assert_eq!(flow.run(0, &WorkflowContext::new()).await.unwrap(), 1);
+    assert_eq!(calls.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_hedge_cancels_every_attempt() {
     let tape = paused_tape();
     let flow = taking(&[1_000, 1_000]).0.hedge(Hedge::after(ms(100)));

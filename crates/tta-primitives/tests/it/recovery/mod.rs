@@ -94,3 +94,14 @@ fn events(tape: &Tape, name: &str) -> Vec<String> {
 async fn drop_after<T>(time: Duration, run: impl Future<Output = T>) {
     assert!(tokio::time::timeout(time, run).await.is_err(), "the run ended before it was dropped");
 }
+
+#[test]
+fn what_flows_share_can_be_shared_and_cloned() {
+    fn is_handle<T: Clone + Send + Sync + std::fmt::Debug + 'static>() {}
+    is_handle::<tta_primitives::CircuitBreaker>();
+    is_handle::<tta_primitives::Bulkhead>();
+    is_handle::<tta_primitives::RateLimit>();
+    is_handle::<tta_primitives::RetryBudget>();
+    is_handle::<tta_primitives::Retry>();
+    is_handle::<tta_primitives::Hedge>();
+}

@@ -101,6 +101,32 @@ async fn a_call_that_is_dropped_while_it_waits_takes_no_token() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_was_dropped_is_not_waited_for() {
+    let limit = RateLimit::builder("search", 10, second()).burst(1).max_wait(ms(100)).build();
+    let (flow, times) = timed(&limit);
+    let cx = WorkflowContext::new();
+    flow.run(0, &cx).await.unwrap();
+    drop_after(ms(50), flow.run(1, &cx)).await;
+    flow.run(2, &cx).await.unwrap();
+    assert_eq!(*times.lock().unwrap(), [(0, 0), (2, 100)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_comes_with_the_token_does_not_overtake_one_that_waits() {
+    let limit = RateLimit::builder("search", 10, second()).burst(1).build();
+    let (flow, times) = timed(&limit);
+    let cx = WorkflowContext::new();
+    flow.run(0, &cx).await.unwrap();
+    let late = async {
+        tokio::time::sleep(ms(100)).await;
+        flow.run(2, &cx).await.unwrap();
+    };
+    // Polled in this order at 100 ms.
+    futures::join!(late, async { flow.run(1, &cx).await.unwrap() });
+    assert_eq!(*times.lock().unwrap(), [(0, 0), (1, 100), (2, 200)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn flows_share_it() {
     let limit = RateLimit::builder("search", 10, second()).burst(1).build();
     let (one, _) = timed(&limit);
