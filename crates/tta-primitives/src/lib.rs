@@ -13,7 +13,9 @@ pub mod flow;
 pub mod observe;
 mod primitive;
 pub mod random;
+mod recovery;
 mod step;
+mod sync;
 #[cfg(feature = "test-kit")]
 pub mod testkit;
 
@@ -22,6 +24,10 @@ pub use context::{
     CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, State, WorkflowContext, WorkflowContextBuilder,
 };
 pub use error::{Error, ErrorKind, Result};
-pub use flow::{Child, Flow, Role};
+pub use flow::{Child, Flow, Lint, LintKind, Role};
 pub use primitive::{Description, Primitive};
+pub use recovery::{
+    Backoff, Bulkhead, BulkheadBuilder, CircuitBreaker, CircuitBreakerBuilder, CircuitState, Elapsed, Hedge,
+    IdleTimeout, RateLimit, RateLimitBuilder, Retry, RetryBudget, TimeoutSource, Waits, idle_timeout,
+};
 pub use step::{step, step_with};

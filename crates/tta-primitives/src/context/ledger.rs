@@ -72,7 +72,7 @@ mod tests {
         let ledger = Ledger::new(MicroUsd(0), Some(MicroUsd(100)));
         assert!(ledger.check(MicroUsd(100)).is_ok());
         assert_eq!(ledger.charge(MicroUsd(60)), MicroUsd(60));
-        let error = ledger.check(MicroUsd(41)).unwrap_err();
+        let error = ledger.check(MicroUsd(41)).expect_err("40 are left");
         assert_eq!(error.kind(), ErrorKind::BudgetExceeded);
         assert!(error.to_string().contains("$0.000060 are spent"), "{error}");
     }

@@ -2,6 +2,7 @@
 
 mod call;
 mod describe;
+mod lint;
 mod node;
 mod operators;
 mod plan;
@@ -14,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use tta_model::Text;
 
+pub use lint::{Lint, LintKind};
 pub use role::{Child, Role};
 
 pub(crate) use call::{Call, RoleCall, leaf, panicked};

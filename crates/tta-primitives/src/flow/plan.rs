@@ -85,6 +85,11 @@ impl Plan {
         &self.positions[at as usize]
     }
 
+    /// The positions of the children that the node has named.
+    pub(crate) fn children(&self, at: u32) -> &[u32] {
+        &self.position(at).children
+    }
+
     pub(crate) fn positions(&self) -> &[Position] {
         &self.positions
     }

@@ -30,6 +30,17 @@ pub enum Event<'a> {
         /// The name of the backoff strategy.
         strategy: &'static str,
     },
+    /// No further attempt is made, and the retry fails.
+    RetriesExhausted {
+        /// How many attempts were made.
+        attempts: u32,
+        /// How many attempts there might have been.
+        max_attempts: u32,
+        /// Why there is no other: `attempts`, `deadline`, `budget` or `not_retryable`.
+        reason: &'static str,
+        /// Why the last attempt failed.
+        error: &'a Error,
+    },
     /// A retry ended, in whatever way, after this many retries.
     RetriesCounted {
         /// Attempts beyond the first.
@@ -50,6 +61,8 @@ pub enum Event<'a> {
     TimeoutElapsed {
         /// The limit.
         limit: Duration,
+        /// Which limit it was: `own`, `deadline` or `idle`.
+        source: &'static str,
     },
     /// A circuit breaker changed its state.
     CircuitStateChanged {
@@ -77,6 +90,8 @@ pub enum Event<'a> {
     },
     /// A bulkhead was asked.
     BulkheadChecked {
+        /// The name of the bulkhead.
+        bulkhead: &'a Text,
         /// How many calls may run at once.
         limit: usize,
         /// How many calls were waiting.
@@ -86,6 +101,8 @@ pub enum Event<'a> {
     },
     /// A rate limiter let a call through, or refused it.
     RateLimitChecked {
+        /// The name of the rate limit.
+        limit: &'a Text,
         /// How long the call waited.
         waited: Duration,
         /// Whether it was let through.

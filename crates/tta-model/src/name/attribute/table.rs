@@ -100,6 +100,9 @@ attributes! {
     RETRY_BACKOFF_MS = "retry.backoff_ms": Float, "ms", Unbounded, "the wait before the next attempt";
     RETRY_STRATEGY = "retry.strategy": Text, "", Enumerated(BACKOFFS), "how the wait grows";
     RETRY_REASON = "retry.reason": Text, "", Enumerated(&["attempts", "deadline", "budget", "not_retryable"]), "why no further attempt is made";
+    RETRY_ATTEMPT_TIMEOUT_MS = "retry.attempt_timeout_ms": Float, "ms", ByCode, "the time that each attempt is allowed";
+    RETRY_DEADLINE_MS = "retry.deadline_ms": Float, "ms", ByCode, "the time that all attempts and waits together are allowed";
+    RETRY_BACKOFF_TOTAL_MS = "retry.backoff_total_ms": Float, "ms", ByCode, "the sum of the waits if every attempt fails, on average";
     FALLBACK_TRIGGERED = "fallback.triggered": Bool, "", Enumerated(&["true", "false"]), "whether the primary failed";
     FALLBACK_STRATEGY_USED = "fallback.strategy_used": Text, "", ByCode, "the name of the alternative that was used";
     FALLBACK_INDEX = "fallback.index": Int, "", ByCode, "the position of the alternative, from one; the primary is zero";
@@ -115,10 +118,13 @@ attributes! {
     SAGA_COMPENSATION_TRIGGERED = "saga.compensation_triggered": Bool, "", Enumerated(&["true", "false"]), "whether steps are undone";
     SAGA_COMPENSATIONS_FAILED = "saga.compensations_failed": Int, "{step}", ByCode, "how many steps could not be undone";
     HEDGE_ATTEMPT = "hedge.attempt": Int, "", ByCode, "the number of the attempt, from one";
+    HEDGE_MAX_ATTEMPTS = "hedge.max_attempts": Int, "{attempt}", ByCode, "how many attempts may race";
     HEDGE_DELAY_MS = "hedge.delay_ms": Float, "ms", Unbounded, "the wait before the attempt was launched";
     HEDGE_WINNER = "hedge.winner": Int, "", ByCode, "the number of the attempt that was used";
+    BULKHEAD_NAME = "bulkhead.name": Text, "", ByCode, "the name of the bulkhead, which several flows may share";
     BULKHEAD_LIMIT = "bulkhead.limit": Int, "{call}", ByCode, "how many calls may run at once";
     BULKHEAD_QUEUED = "bulkhead.queued": Int, "{call}", Unbounded, "how many calls waited";
+    RATE_LIMIT_NAME = "rate_limit.name": Text, "", ByCode, "the name of the rate limit, which several flows may share";
     RATE_LIMIT_WAIT_MS = "rate_limit.wait_ms": Float, "ms", Unbounded, "the wait for a permit";
 
     // Cache.
