@@ -17,7 +17,7 @@ mod step;
 #[cfg(feature = "test-kit")]
 pub mod testkit;
 
-pub use compose::{Gather, parallel};
+pub use compose::{Gather, first_success, parallel, quorum};
 pub use context::{
     CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, State, WorkflowContext, WorkflowContextBuilder,
 };

@@ -6,4 +6,4 @@ mod sequential;
 pub(crate) use parallel::Parallel;
 pub(crate) use sequential::Sequential;
 
-pub use parallel::{Gather, parallel};
+pub use parallel::{Gather, first_success, parallel, quorum};
