@@ -17,7 +17,7 @@ mod step;
 #[cfg(feature = "test-kit")]
 pub mod testkit;
 
-pub use compose::{Gather, first_success, parallel, quorum};
+pub use compose::{Gather, fan_out, first_success, parallel, quorum};
 pub use context::{
     CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, State, WorkflowContext, WorkflowContextBuilder,
 };

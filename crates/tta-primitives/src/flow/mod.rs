@@ -32,6 +32,14 @@ pub enum Single {}
 #[derive(Clone, Copy, Debug)]
 pub enum Many {}
 
+/// Marks a flow that runs another one for every item of a list, and can still be told how.
+#[derive(Clone, Copy, Debug)]
+pub enum Each {}
+
+/// Marks a saga, to which steps can be added.
+#[derive(Clone, Copy, Debug)]
+pub enum Steps {}
+
 /// A workflow from `I` to `O`: a value that is cheap to clone and can be run any number of times, at once too.
 ///
 /// - `a >> b >> c` runs one after the other: one sequential of three steps, however it is bracketed.
