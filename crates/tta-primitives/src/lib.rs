@@ -17,7 +17,10 @@ mod step;
 #[cfg(feature = "test-kit")]
 pub mod testkit;
 
-pub use compose::{Gather, fan_out, first_success, parallel, quorum};
+pub use compose::{
+    Cases, Condition, Gather, Repeat, SwitchKey, Then, Until, conditional, conditional_async, delegate,
+    fan_out, first_success, parallel, quorum, repeat, switch,
+};
 pub use context::{
     CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, State, WorkflowContext, WorkflowContextBuilder,
 };
