@@ -18,8 +18,9 @@ mod step;
 pub mod testkit;
 
 pub use compose::{
-    Cases, Condition, Gather, Repeat, SwitchKey, Then, Until, conditional, conditional_async, delegate,
-    fan_out, first_success, parallel, quorum, repeat, switch,
+    Cases, Condition, Gather, Repeat, Route, Router, RouterError, Strategy, SwitchKey, Then, Until,
+    conditional, conditional_async, delegate, fan_out, first_success, parallel, quorum, repeat, router,
+    switch,
 };
 pub use context::{
     CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, State, WorkflowContext, WorkflowContextBuilder,

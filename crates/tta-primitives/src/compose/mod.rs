@@ -5,6 +5,7 @@ mod delegate;
 mod fan_out;
 mod parallel;
 mod repeat;
+mod router;
 mod sequential;
 mod switch;
 
@@ -16,4 +17,5 @@ pub use delegate::delegate;
 pub use fan_out::fan_out;
 pub use parallel::{Gather, first_success, parallel, quorum};
 pub use repeat::{Repeat, Until, repeat};
+pub use router::{Route, Router, RouterError, Strategy, router};
 pub use switch::{Cases, SwitchKey, switch};
