@@ -18,9 +18,9 @@ mod step;
 pub mod testkit;
 
 pub use compose::{
-    Cases, Condition, Gather, Repeat, Route, Router, RouterError, Strategy, SwitchKey, Then, Until,
-    conditional, conditional_async, delegate, fan_out, first_success, parallel, quorum, repeat, router,
-    switch,
+    Approver, Cases, Condition, Decision, Expiry, Gather, HumanGate, NotPending, PendingApproval, Repeat,
+    Route, Router, RouterError, Strategy, SwitchKey, Then, Until, Validation, conditional, conditional_async,
+    delegate, fan_out, first_success, gate, gate_within, parallel, quorum, repeat, router, switch, validate,
 };
 pub use context::{
     CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, State, WorkflowContext, WorkflowContextBuilder,
