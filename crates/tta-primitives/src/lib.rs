@@ -19,8 +19,9 @@ pub mod testkit;
 
 pub use compose::{
     Approver, Cases, Condition, Decision, Expiry, Gather, HumanGate, NotPending, PendingApproval, Repeat,
-    Route, Router, RouterError, Strategy, SwitchKey, Then, Until, Validation, conditional, conditional_async,
-    delegate, fan_out, first_success, gate, gate_within, parallel, quorum, repeat, router, switch, validate,
+    Route, Router, RouterError, Saga, Strategy, SwitchKey, Then, Until, Validation, conditional,
+    conditional_async, delegate, fan_out, first_success, gate, gate_within, parallel, quorum, repeat, router,
+    saga, switch, validate,
 };
 pub use context::{
     CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, State, WorkflowContext, WorkflowContextBuilder,

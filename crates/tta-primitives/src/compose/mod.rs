@@ -7,6 +7,7 @@ mod gate;
 mod parallel;
 mod repeat;
 mod router;
+mod saga;
 mod sequential;
 mod switch;
 mod validate;
@@ -21,5 +22,6 @@ pub use gate::{Approver, Decision, Expiry, HumanGate, NotPending, PendingApprova
 pub use parallel::{Gather, first_success, parallel, quorum};
 pub use repeat::{Repeat, Until, repeat};
 pub use router::{Route, Router, RouterError, Strategy, router};
+pub use saga::{Saga, saga};
 pub use switch::{Cases, SwitchKey, switch};
 pub use validate::{Validation, validate};

@@ -1,7 +1,7 @@
 //! What belongs to a run as a whole: when it began, whether it was cancelled, what must still finish.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::Notify;
@@ -10,6 +10,7 @@ use tta_model::{TraceId, Value};
 use super::ledger::Ledger;
 use super::state::State;
 use crate::clock::{self, Instant};
+use crate::error::Error;
 
 /// The run-wide part of a context, shared by every clone and child.
 #[derive(Debug)]
@@ -24,7 +25,11 @@ pub(crate) struct Life {
     cancel: Notify,
     shielded: AtomicUsize,
     settled: Notify,
+    failures: Mutex<Vec<Arc<Error>>>,
 }
+
+/// How many failed compensations a run keeps; later ones are left out.
+const FAILURE_LIMIT: usize = 256;
 
 impl Life {
     pub(crate) fn new(state: State, ledger: Ledger) -> Self {
@@ -49,6 +54,7 @@ impl Life {
             cancel: Notify::new(),
             shielded: AtomicUsize::new(0),
             settled: Notify::new(),
+            failures: Mutex::default(),
         }
     }
 
@@ -88,6 +94,18 @@ impl Life {
         if self.shielded.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.settled.notify_waiters();
         }
+    }
+
+    /// Keeps what shielded work failed with, since nobody waits for it.
+    pub(crate) fn add_failure(&self, failure: Error) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() < FAILURE_LIMIT {
+            failures.push(Arc::new(failure));
+        }
+    }
+
+    pub(crate) fn failures(&self) -> Vec<Arc<Error>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until no shielded work of the run is under way.
