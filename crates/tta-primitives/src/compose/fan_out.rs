@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 use tta_model::name::attribute;
 use tta_model::{Key, Value};
 
-use super::parallel::{flatten, within};
+use super::parallel::flatten;
 use crate::context::WorkflowContext;
 use crate::error::{Error, Result};
-use crate::flow::{Each, Flow, PrimitiveNode, Role, node_of};
+use crate::flow::{Each, Flow, PrimitiveNode, Role, node_of, within};
 use crate::observe::Event;
 use crate::primitive::{Description, Primitive};
 

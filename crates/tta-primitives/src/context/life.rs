@@ -10,7 +10,9 @@ use tta_model::{TraceId, Value};
 use super::ledger::Ledger;
 use super::state::State;
 use crate::clock::{self, Instant};
+use crate::context::WorkflowContext;
 use crate::error::Error;
+use crate::flow::current_while;
 
 /// The run-wide part of a context, shared by every clone and child.
 #[derive(Debug)]
@@ -86,16 +88,6 @@ impl Life {
         }
     }
 
-    pub(crate) fn shield(&self) {
-        self.shielded.fetch_add(1, Ordering::SeqCst);
-    }
-
-    pub(crate) fn unshield(&self) {
-        if self.shielded.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.settled.notify_waiters();
-        }
-    }
-
     /// Keeps what shielded work failed with, since nobody waits for it.
     pub(crate) fn add_failure(&self, failure: Error) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,6 +112,42 @@ impl Life {
             notified.await;
         }
     }
+}
+
+/// Says that a run has work to finish, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Shield {
+    life: Arc<Life>,
+}
+
+impl Shield {
+    pub(crate) fn raise(cx: &WorkflowContext) -> Self {
+        let life = Arc::clone(&cx.shared.life);
+        life.shielded.fetch_add(1, Ordering::SeqCst);
+        Self { life }
+    }
+
+    pub(crate) fn life(&self) -> &Life {
+        &self.life
+    }
+}
+
+impl Drop for Shield {
+    fn drop(&mut self) {
+        if self.life.shielded.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.life.settled.notify_waiters();
+        }
+    }
+}
+
+/// Work of a run that goes on when the step that began it has ended. The nodes that it runs make their own spans
+/// the current ones; what remains is the decision not to record, if that was the decision.
+pub(crate) fn outliving<F: Future>(
+    cx: &WorkflowContext,
+    work: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    let ambient = cx.run_scope().ambient.clone().filter(|_| cx.scope.observation.is_none());
+    current_while(ambient, work)
 }
 
 /// A list of named values that is copied when it is changed.

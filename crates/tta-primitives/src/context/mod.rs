@@ -28,7 +28,7 @@ pub use wire::ModelTier;
 
 pub(crate) use checkpoints::Checkpoints;
 pub(crate) use child::run_attributes;
-pub(crate) use life::Life;
+pub(crate) use life::{Life, Shield, outliving};
 
 use crate::clock::{self, Instant};
 use crate::error::{Error, Result};

@@ -16,7 +16,9 @@ use tta_model::Text;
 
 pub use role::{Child, Role};
 
-pub(crate) use call::{Call, RoleCall, leaf, panicked};
+#[cfg(feature = "cache")]
+pub(crate) use call::leaf;
+pub(crate) use call::{Call, RoleCall, current_while, panicked, within};
 pub(crate) use node::{NodeRef, PrimitiveNode, Running, Slot, node_of, take};
 pub(crate) use plan::Plan;
 

@@ -1,8 +1,7 @@
 //! The branches of a parallel while it runs.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -11,8 +10,7 @@ use tokio::task::JoinSet;
 use super::policy::Tally;
 use crate::context::WorkflowContext;
 use crate::error::{Error, Result};
-use crate::flow::{Call, NodeRef, RoleCall, Running, Slot, panicked, take};
-use crate::observe::Observation;
+use crate::flow::{Call, NodeRef, RoleCall, Running, Slot, panicked, take, within};
 
 /// Up to how many branches are all polled whenever one of them can go on. It costs nothing to set up; beyond
 /// it each branch has a waker of its own, so that many branches are not polled for one.
@@ -178,23 +176,4 @@ pub(crate) fn flatten<T>(joined: Joined<T>) -> (tokio::task::Id, Result<T>) {
             (id, Err(error))
         }
     }
-}
-
-/// A task that is polled while the span of a context is current, as if it were polled where the context is.
-pub(crate) fn within<F: Future>(cx: &WorkflowContext, task: F) -> impl Future<Output = F::Output> + use<F> {
-    let current = cx.scope.observation.clone().or_else(|| cx.run_scope().ambient.clone());
-    current_while(current, task)
-}
-
-async fn current_while<F: Future>(current: Option<Arc<dyn Observation>>, task: F) -> F::Output {
-    let mut task = pin!(task);
-    poll_fn(|cx| match &current {
-        None => task.as_mut().poll(cx),
-        Some(current) => {
-            let mut polled = Poll::Pending;
-            current.within(&mut || polled = task.as_mut().poll(cx));
-            polled
-        }
-    })
-    .await
 }

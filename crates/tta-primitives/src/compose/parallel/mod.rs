@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 pub use gather::Gather;
 pub use race::{first_success, quorum};
 
-pub(crate) use branch::{flatten, within};
+pub(crate) use branch::flatten;
 
 use branch::Branch;
 use gather::Outputs;

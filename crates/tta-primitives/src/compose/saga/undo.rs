@@ -1,15 +1,13 @@
 //! Undoing what a saga has done, whatever becomes of the saga.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tta_model::name::attribute;
 use tta_model::{Key, Text, Value};
 
-use crate::compose::parallel::within;
-use crate::context::{Life, WorkflowContext};
+use crate::context::{Shield, WorkflowContext, outliving};
 use crate::error::{Error, ErrorKind};
 use crate::flow::{Call, NodeRef, RoleCall, Slot};
 use crate::observe::Event;
@@ -113,44 +111,35 @@ impl Undoing {
 impl Drop for Undoing {
     fn drop(&mut self) {
         let Some(work) = self.work.take() else { return };
-        let shield = Shield::raise(&self.cx.shared.life);
-        let work = async move { shield.lower(work.await) };
+        let loss = Loss { shield: Shield::raise(&self.cx), is_finished: false };
+        let work = outliving(&self.cx, async move { loss.avert(work.await) });
         // The task is not detached: the run's context knows of it and can be waited on. Without a runtime,
-        // or on one that shuts down, it is dropped, and the shield says so.
-        let Some(runtime) = &self.runtime else { return drop(work) };
-        if self.cx.scope.observation.is_some() {
-            // The spans of the undos are current while they are polled; that of the saga has ended.
-            runtime.spawn(work);
-        } else {
-            runtime.spawn(within(&self.cx, work));
+        // or on one that shuts down, it is dropped, and the loss is kept.
+        match &self.runtime {
+            Some(runtime) => drop(runtime.spawn(work)),
+            None => drop(work),
         }
     }
 }
 
-/// Says that a run has work to finish, until it is finished or lost.
-struct Shield {
-    life: Arc<Life>,
+/// The loss of a compensation that nobody waits for, unless it is averted.
+struct Loss {
+    shield: Shield,
     is_finished: bool,
 }
 
-impl Shield {
-    fn raise(life: &Arc<Life>) -> Self {
-        life.shield();
-        Self { life: Arc::clone(life), is_finished: false }
-    }
-
-    fn lower(mut self, failures: Vec<Error>) {
+impl Loss {
+    fn avert(mut self, failures: Vec<Error>) {
         self.is_finished = true;
-        failures.into_iter().for_each(|failure| self.life.add_failure(failure));
+        failures.into_iter().for_each(|failure| self.shield.life().add_failure(failure));
     }
 }
 
-impl Drop for Shield {
+impl Drop for Loss {
     fn drop(&mut self) {
         if !self.is_finished {
             let message = "the compensation of a saga did not end: its runtime was gone or shut down";
-            self.life.add_failure(Error::new(ErrorKind::Cancelled, message));
+            self.shield.life().add_failure(Error::new(ErrorKind::Cancelled, message));
         }
-        self.life.unshield();
     }
 }
