@@ -31,7 +31,6 @@ type Predicate<I> =
 /// assert_eq!(even_only.run(7, &WorkflowContext::new()).await?, 7);
 /// # Ok(()) }
 /// ```
-#[must_use]
 pub fn conditional<I: Send + Sync + 'static>(
     predicate: impl Fn(&I) -> bool + Send + Sync + 'static,
 ) -> Condition<I> {
@@ -39,7 +38,6 @@ pub fn conditional<I: Send + Sync + 'static>(
 }
 
 /// Begins a conditional whose predicate is async, and may fail. It gets a clone of the input, and the context.
-#[must_use]
 pub fn conditional_async<I, F, Fut>(predicate: F) -> Condition<I>
 where
     I: Clone + Send + Sync + 'static,

@@ -29,7 +29,6 @@ const DEFAULT: &str = "default";
 /// assert_eq!(greet.run("eo", &WorkflowContext::new()).await?, "hello");
 /// # Ok(()) }
 /// ```
-#[must_use]
 pub fn switch<I, K>(key: impl Fn(&I) -> K + Send + Sync + 'static) -> SwitchKey<I>
 where
     I: Send + 'static,

@@ -51,7 +51,6 @@ use crate::step::Step;
 /// [`WorkflowContext::compensation_failures`]. Their spans lie below the span of the saga and end after it.
 /// The step that was under way is not undone, for there is no output to undo it with: a step should either
 /// have its effect in one place, or be able to be repeated.
-#[must_use]
 pub fn saga(name: impl Into<Text>) -> Saga {
     Saga { name: name.into() }
 }
@@ -102,8 +101,9 @@ impl<I: Send + 'static, O: Send + 'static> Flow<I, O, Steps> {
         O: Clone,
     {
         let mut saga = SagaSteps::<I, O>::in_node(&self.node).copy();
-        let latest = saga.steps.last_mut().expect("a saga that can be undone has a step");
-        latest.undo = Some(Undo { node: undo.node, copy: copy::<O> });
+        if let Some(latest) = saga.steps.last_mut() {
+            latest.undo = Some(Undo { node: undo.node, copy: copy::<O> });
+        }
         Flow::of_node(node_of(saga))
     }
 }
