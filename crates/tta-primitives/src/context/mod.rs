@@ -128,7 +128,6 @@ impl WorkflowContext {
     }
 
     /// Makes a context with the given properties.
-    #[must_use]
     pub fn builder() -> WorkflowContextBuilder {
         WorkflowContextBuilder::default()
     }

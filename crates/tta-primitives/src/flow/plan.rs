@@ -84,10 +84,6 @@ impl Plan {
         &self.positions[at as usize]
     }
 
-    pub(crate) fn positions(&self) -> &[Position] {
-        &self.positions
-    }
-
     /// The position of a child by its index among the children that the node has named.
     pub(crate) fn child(&self, at: u32, index: usize) -> u32 {
         self.position(at).children[index]
