@@ -5,6 +5,8 @@
 //! - [`Error`] is what goes wrong, with the facts on which recovery decides.
 //! - [`observe`] is the seam: what an observer of runs is told.
 
+#[cfg(feature = "cache")]
+mod cache;
 pub mod clock;
 mod compose;
 mod context;
@@ -19,7 +21,14 @@ mod sync;
 #[cfg(feature = "test-kit")]
 pub mod testkit;
 
-pub use compose::{Gather, parallel};
+#[cfg(feature = "cache")]
+pub use cache::{Cache, CacheKey, CacheStats, CacheStore, Entry, Memory, Remembered, RememberedFailure};
+pub use compose::{
+    Approver, Cases, Condition, Decision, Expiry, Gather, HumanGate, NotPending, PendingApproval, Repeat,
+    Route, Router, RouterError, Saga, Strategy, SwitchKey, Then, Until, Validation, conditional,
+    conditional_async, delegate, fan_out, first_success, gate, gate_within, parallel, quorum, repeat, router,
+    saga, switch, validate,
+};
 pub use context::{
     CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, State, WorkflowContext, WorkflowContextBuilder,
 };

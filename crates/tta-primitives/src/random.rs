@@ -50,6 +50,12 @@ pub fn unit() -> f64 {
     with(|generator| generator.random())
 }
 
+/// The number in `0.0..1.0` at a place of the sequence that belongs to a seed; the same wherever it is drawn.
+#[cfg(feature = "test-kit")]
+pub(crate) fn unit_at(seed: u64, place: u64) -> f64 {
+    SmallRng::seed_from_u64(seed ^ place.wrapping_mul(0x9e37_79b9_7f4a_7c15)).random()
+}
+
 /// A new identifier, as UUID version 4.
 pub(crate) fn uuid() -> Uuid {
     uuid::Builder::from_random_bytes(with(|generator| generator.random())).into_uuid()

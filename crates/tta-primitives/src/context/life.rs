@@ -1,7 +1,7 @@
 //! What belongs to a run as a whole: when it began, whether it was cancelled, what must still finish.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::Notify;
@@ -10,6 +10,9 @@ use tta_model::{TraceId, Value};
 use super::ledger::Ledger;
 use super::state::State;
 use crate::clock::{self, Instant};
+use crate::context::WorkflowContext;
+use crate::error::Error;
+use crate::flow::current_while;
 
 /// The run-wide part of a context, shared by every clone and child.
 #[derive(Debug)]
@@ -24,7 +27,11 @@ pub(crate) struct Life {
     cancel: Notify,
     shielded: AtomicUsize,
     settled: Notify,
+    failures: Mutex<Vec<Arc<Error>>>,
 }
+
+/// How many failed compensations a run keeps; later ones are left out.
+const FAILURE_LIMIT: usize = 256;
 
 impl Life {
     pub(crate) fn new(state: State, ledger: Ledger) -> Self {
@@ -49,6 +56,7 @@ impl Life {
             cancel: Notify::new(),
             shielded: AtomicUsize::new(0),
             settled: Notify::new(),
+            failures: Mutex::default(),
         }
     }
 
@@ -80,14 +88,16 @@ impl Life {
         }
     }
 
-    pub(crate) fn shield(&self) {
-        self.shielded.fetch_add(1, Ordering::SeqCst);
+    /// Keeps what shielded work failed with, since nobody waits for it.
+    pub(crate) fn add_failure(&self, failure: Error) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() < FAILURE_LIMIT {
+            failures.push(Arc::new(failure));
+        }
     }
 
-    pub(crate) fn unshield(&self) {
-        if self.shielded.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.settled.notify_waiters();
-        }
+    pub(crate) fn failures(&self) -> Vec<Arc<Error>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until no shielded work of the run is under way.
@@ -102,6 +112,42 @@ impl Life {
             notified.await;
         }
     }
+}
+
+/// Says that a run has work to finish, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Shield {
+    life: Arc<Life>,
+}
+
+impl Shield {
+    pub(crate) fn raise(cx: &WorkflowContext) -> Self {
+        let life = Arc::clone(&cx.shared.life);
+        life.shielded.fetch_add(1, Ordering::SeqCst);
+        Self { life }
+    }
+
+    pub(crate) fn life(&self) -> &Life {
+        &self.life
+    }
+}
+
+impl Drop for Shield {
+    fn drop(&mut self) {
+        if self.life.shielded.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.life.settled.notify_waiters();
+        }
+    }
+}
+
+/// Work of a run that goes on when the step that began it has ended. The nodes that it runs make their own spans
+/// the current ones; what remains is the decision not to record, if that was the decision.
+pub(crate) fn outliving<F: Future>(
+    cx: &WorkflowContext,
+    work: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    let ambient = cx.run_scope().ambient.clone().filter(|_| cx.scope.observation.is_none());
+    current_while(ambient, work)
 }
 
 /// A list of named values that is copied when it is changed.

@@ -28,10 +28,10 @@ pub use wire::ModelTier;
 
 pub(crate) use checkpoints::Checkpoints;
 pub(crate) use child::run_attributes;
-pub(crate) use life::Life;
+pub(crate) use life::{Life, Shield, outliving};
 
 use crate::clock::{self, Instant};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flow::Plan;
 use crate::observe::{Event, Observation, Observer, RunInfo};
 use crate::random;
@@ -351,9 +351,18 @@ impl WorkflowContext {
         self.shared.life.is_cancelled()
     }
 
-    /// Waits until the compensations that outlive a cancelled run have ended.
+    /// Waits until the work that outlives its callers has ended: the compensation of sagas that were
+    /// cancelled, and the renewal of what a cache gave out stale.
     pub async fn settled(&self) {
         self.shared.life.settled().await;
+    }
+
+    /// What could not be undone of sagas that were cancelled. Wait until the run has [settled](Self::settled)
+    /// before looking. What could not be undone after a step failed is [related](crate::Error::related) to
+    /// the error of the run instead.
+    #[must_use]
+    pub fn compensation_failures(&self) -> Vec<Arc<Error>> {
+        self.shared.life.failures()
     }
 
     /// Adds an attribute to the span of the current step; does nothing if it is not recorded.

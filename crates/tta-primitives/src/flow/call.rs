@@ -1,7 +1,7 @@
 //! One execution of one node: observed from its start to its end, however it ends.
 
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -167,6 +167,7 @@ impl Drop for NodeScope<'_> {
     }
 }
 
+#[cfg(feature = "cache")]
 /// Does a part of a node's work in a span of its own below the node, such as the look-up of a cache.
 ///
 /// A leaf is not a node: it has no address, and nothing runs below it.
@@ -199,6 +200,7 @@ pub(crate) async fn leaf<T>(
     result
 }
 
+#[cfg(feature = "cache")]
 /// A leaf between its start and its end.
 struct LeafScope<'a> {
     cx: &'a WorkflowContext,
@@ -206,6 +208,7 @@ struct LeafScope<'a> {
     observation: Option<Arc<dyn Observation>>,
 }
 
+#[cfg(feature = "cache")]
 impl LeafScope<'_> {
     fn close(&mut self, status: ExecutionStatus, error: Option<&Error>) {
         let Some(observation) = self.observation.take() else { return };
@@ -221,10 +224,31 @@ impl LeafScope<'_> {
     }
 }
 
+#[cfg(feature = "cache")]
 impl Drop for LeafScope<'_> {
     fn drop(&mut self) {
         self.close(ExecutionStatus::Cancelled, None);
     }
+}
+
+/// A task that is polled while the span of a context is current, as if it were polled where the context is.
+pub(crate) fn within<F: Future>(cx: &WorkflowContext, task: F) -> impl Future<Output = F::Output> + use<F> {
+    let current = cx.scope.observation.clone().or_else(|| cx.run_scope().ambient.clone());
+    current_while(current, task)
+}
+
+/// A task that is polled while the span of an observation is current.
+pub(crate) async fn current_while<F: Future>(current: Option<Arc<dyn Observation>>, task: F) -> F::Output {
+    let mut task = pin!(task);
+    poll_fn(|cx| match &current {
+        None => task.as_mut().poll(cx),
+        Some(current) => {
+            let mut polled = Poll::Pending;
+            current.within(&mut || polled = task.as_mut().poll(cx));
+            polled
+        }
+    })
+    .await
 }
 
 /// Ends when the run is cancelled or its deadline has passed.

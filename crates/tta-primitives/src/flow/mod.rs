@@ -18,7 +18,9 @@ use tta_model::Text;
 pub use lint::{Lint, LintKind};
 pub use role::{Child, Role};
 
-pub(crate) use call::{Call, RoleCall, leaf, panicked};
+#[cfg(feature = "cache")]
+pub(crate) use call::leaf;
+pub(crate) use call::{Call, RoleCall, current_while, panicked, within};
 pub(crate) use node::{NodeRef, PrimitiveNode, Running, Slot, node_of, take};
 pub(crate) use plan::Plan;
 
@@ -33,6 +35,14 @@ pub enum Single {}
 /// Marks a flow made by `|`, to which another `|` adds one more branch.
 #[derive(Clone, Copy, Debug)]
 pub enum Many {}
+
+/// Marks a flow that runs another one for every item of a list, and can still be told how.
+#[derive(Clone, Copy, Debug)]
+pub enum Each {}
+
+/// Marks a saga, to which steps can be added.
+#[derive(Clone, Copy, Debug)]
+pub enum Steps {}
 
 /// A workflow from `I` to `O`: a value that is cheap to clone and can be run any number of times, at once too.
 ///

@@ -90,10 +90,6 @@ impl Plan {
         &self.position(at).children
     }
 
-    pub(crate) fn positions(&self) -> &[Position] {
-        &self.positions
-    }
-
     /// The position of a child by its index among the children that the node has named.
     #[inline]
     pub(crate) fn child(&self, at: u32, index: usize) -> u32 {

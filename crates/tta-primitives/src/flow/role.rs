@@ -61,6 +61,8 @@ pub enum Role {
     Iteration,
     /// A workflow to which an agent delegates.
     Agent(Text),
+    /// Another workflow.
+    Workflow(Text),
 }
 
 impl Role {
@@ -85,6 +87,7 @@ impl Role {
             Self::Limited => span::TIMEOUT.into(),
             Self::Iteration => span::LOOP_ITERATION.into(),
             Self::Agent(name) => span::agent(name),
+            Self::Workflow(name) => span::workflow(name),
         })
     }
 
@@ -128,6 +131,7 @@ impl fmt::Display for Role {
             Self::Compensate => f.write_str("compensate"),
             Self::Iteration => f.write_str("iteration"),
             Self::Agent(name) => write!(f, "agent {name}"),
+            Self::Workflow(name) => write!(f, "workflow {name}"),
         }
     }
 }

@@ -1,9 +1,15 @@
 //! For tests of workflows: the spans of a run as text, paused time, scripted steps, injected faults.
 
+mod chaos;
+mod check;
+mod mock;
 mod tape;
 
 use std::cell::Cell;
 
+pub use chaos::Chaos;
+pub use check::Violation;
+pub use mock::Mock;
 pub use tape::{Tape, TapeSpan};
 
 thread_local! {

@@ -114,9 +114,29 @@ impl Tape {
         tree
     }
 
+    /// Asserts that the spans are these, as an indented tree. The indentation that all lines of the expected tree
+    /// have in common does not count, nor do empty lines before and after it.
+    ///
+    /// # Panics
+    /// If they are not, with both trees; or if the spans do not [fit together](Self::check).
+    #[track_caller]
+    pub fn assert_tree(&self, expected: &str) {
+        let (expected, tree) = (unindented(expected), self.tree());
+        assert!(tree == expected, "the spans are\n{tree}\nand should be\n{expected}");
+        let violations = self.check();
+        assert!(violations.is_empty(), "the spans are as expected but do not fit together: {violations:#?}");
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<TapeSpan>> {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn unindented(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let indent = |line: &&str| line.len() - line.trim_start().len();
+    let common = lines.iter().map(indent).min().unwrap_or(0);
+    lines.iter().map(|line| format!("{}\n", line[common..].trim_end())).collect()
 }
 
 fn write_span(tree: &mut String, spans: &[TapeSpan], span: &TapeSpan, depth: usize, keys: &[&str]) {

@@ -1,0 +1,89 @@
+//! Making what a cache does not have.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::flight::Flight;
+use super::settings::{Cache, Core};
+use super::store::{CacheKey, Entry, Remembered, RememberedFailure};
+use crate::context::{MicroUsd, WorkflowContext};
+use crate::error::{Error, ErrorKind, Result};
+use crate::flow::{Flow, leaf};
+
+/// Makes entries. It does not keep the cache alive, so that a renewal ends with it.
+pub(super) struct Making<I, O> {
+    flow: Flow<I, O>,
+    core: Arc<Core<O>>,
+    /// How long values are kept.
+    keep_for: Option<Duration>,
+    /// How long failures are kept, if they are.
+    keep_failures_for: Option<Duration>,
+}
+
+impl<I, O> Making<I, O> {
+    pub(super) fn of(flow: Flow<I, O>, cache: &Cache<I, O>) -> Self {
+        let stale = cache.stale.as_ref().map_or(Duration::ZERO, |stale| stale.window);
+        Self {
+            flow,
+            core: Arc::clone(&cache.shared.core),
+            keep_for: cache.ttl.map(|ttl| ttl.saturating_add(stale)),
+            keep_failures_for: cache.negative_ttl,
+        }
+    }
+
+    /// The same for an entry that is still there: a failure does not take its place.
+    pub(super) fn renewing(&self) -> Self {
+        let (flow, core) = (self.flow.clone(), Arc::clone(&self.core));
+        Self { flow, core, keep_for: self.keep_for, keep_failures_for: None }
+    }
+
+    pub(super) fn flow(&self) -> &Flow<I, O> {
+        &self.flow
+    }
+}
+
+impl<I, O> Making<I, O>
+where
+    I: Send + Sync + 'static,
+    O: Clone + Send + Sync + 'static,
+{
+    /// Calls the flow, remembers the output, and gives it to all who wait.
+    pub(super) async fn make(
+        &self,
+        input: I,
+        key: &CacheKey,
+        cx: &WorkflowContext,
+        flight: Flight<O>,
+    ) -> Result<O> {
+        let before = cx.spent();
+        let result = self.flow.call(0, input, cx, &[]).await;
+        let cost = MicroUsd(cx.spent().0.saturating_sub(before.0).max(0));
+        let (outcome, keep_for) = match &result {
+            Ok(output) => (Remembered::Value(output.clone()), Some(self.keep_for)),
+            Err(error) if is_own(error, cx) => return result,
+            Err(error) => {
+                let failure = Remembered::Failure(RememberedFailure::of(error));
+                (failure, self.keep_failures_for.map(Some))
+            }
+        };
+        let entry = Entry { outcome, age: Duration::ZERO, cost };
+        if let Some(keep_for) = keep_for {
+            let core = &self.core;
+            let insert = core.store.insert(key, entry.clone(), keep_for);
+            if leaf(cx, &core.insert, insert).await.is_err() {
+                core.counters.store_failed();
+            }
+        }
+        flight.land(entry);
+        result
+    }
+}
+
+/// Whether a failure is that of the caller, and says nothing about the next call.
+fn is_own(error: &Error, cx: &WorkflowContext) -> bool {
+    match error.kind() {
+        ErrorKind::Cancelled | ErrorKind::BudgetExceeded => true,
+        ErrorKind::Timeout => cx.remaining().is_some_and(|left| left.is_zero()),
+        _ => false,
+    }
+}
