@@ -42,8 +42,6 @@ pub(super) struct RawSpan {
     pub(super) span_id: SpanId,
     pub(super) parent: Option<SpanId>,
     pub(super) parent_is_remote: bool,
-    /// Whether the span says which role the node plays, and is not that of the node itself.
-    pub(super) is_role: bool,
     pub(super) status: ExecutionStatus,
     pub(super) start: u64,
     pub(super) end: u64,

@@ -137,7 +137,6 @@ impl DirectSpan {
             span_id: self.span_id,
             parent: self.role_id.or(self.parent),
             parent_is_remote: self.role_id.is_none() && self.parent_is_remote,
-            is_role: false,
             status: finished.status,
             start: self.start,
             end: finished.ticks.max(self.start),
@@ -155,7 +154,6 @@ impl DirectSpan {
                 span_id: role_id,
                 parent: self.parent,
                 parent_is_remote: self.parent_is_remote,
-                is_role: true,
                 attributes: first..index(batch.attributes.len()),
                 rare,
                 ..raw.clone()

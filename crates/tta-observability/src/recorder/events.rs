@@ -31,8 +31,7 @@ fn describe(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
                 (a::RETRY_STRATEGY.key(), (*strategy).into()),
             ];
             attributes.extend(error_attributes(error));
-            let Some(backoff) = backoff else { return Some((event::RETRY_EXHAUSTED.name(), attributes)) };
-            attributes.push((a::RETRY_BACKOFF_MS.key(), millis(*backoff)));
+            attributes.extend(backoff.map(|wait| (a::RETRY_BACKOFF_MS.key(), millis(wait))));
             (event::RETRY_ATTEMPT_FAILED.name(), attributes)
         }
         Event::RetriesCounted { retries, .. } => {
@@ -47,9 +46,19 @@ fn describe(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
             attributes.extend(error_attributes(error));
             (event::FALLBACK_TRIGGERED.name(), attributes)
         }
-        Event::TimeoutElapsed { limit } => {
-            (event::TIMEOUT_ELAPSED.name(), vec![(a::TIMEOUT_LIMIT_MS.key(), millis(*limit))])
-        }
+        Event::RetriesExhausted { attempts, max_attempts, reason, error } => (
+            event::RETRY_EXHAUSTED.name(),
+            vec![
+                (a::RETRY_ATTEMPT.key(), (*attempts).into()),
+                (a::RETRY_MAX_ATTEMPTS.key(), (*max_attempts).into()),
+                (a::RETRY_REASON.key(), (*reason).into()),
+                (a::ERROR_TYPE.key(), error.type_name().into()),
+            ],
+        ),
+        Event::TimeoutElapsed { limit, source } => (
+            event::TIMEOUT_ELAPSED.name(),
+            vec![(a::TIMEOUT_LIMIT_MS.key(), millis(*limit)), (a::TIMEOUT_SOURCE.key(), (*source).into())],
+        ),
         Event::HedgeLaunched { attempt, after } => (
             event::HEDGE_LAUNCHED.name(),
             vec![(a::HEDGE_ATTEMPT.key(), (*attempt).into()), (a::HEDGE_DELAY_MS.key(), millis(*after))],
@@ -97,7 +106,7 @@ fn guard(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
             ];
             (!admitted).then(|| (event::CIRCUIT_BREAKER_REJECTED.name(), rejected))
         }
-        Event::BulkheadChecked { limit, queued, admitted } => {
+        Event::BulkheadChecked { limit, queued, admitted, .. } => {
             set(a::BULKHEAD_LIMIT.key(), (*limit).into());
             set(a::BULKHEAD_QUEUED.key(), (*queued).into());
             let rejected =
