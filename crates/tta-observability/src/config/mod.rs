@@ -139,15 +139,16 @@ impl Config {
     /// ```
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(lookup);
-        let mut config = Self::default();
-        config.disabled = reader.parsed("OTEL_SDK_DISABLED", read::boolean).unwrap_or(false);
-        config.service_name = reader.text("OTEL_SERVICE_NAME");
-        config.resource_attributes =
-            reader.parsed("OTEL_RESOURCE_ATTRIBUTES", list::pairs).unwrap_or_default();
+        let mut config = Self {
+            disabled: reader.parsed("OTEL_SDK_DISABLED", read::boolean).unwrap_or(false),
+            service_name: reader.text("OTEL_SERVICE_NAME"),
+            resource_attributes: reader.parsed("OTEL_RESOURCE_ATTRIBUTES", list::pairs).unwrap_or_default(),
+            sampler: sampler(&mut reader),
+            ..Self::default()
+        };
         if let Some(exporters) = reader.parsed("OTEL_TRACES_EXPORTER", exporters) {
             config.exporters = exporters;
         }
-        config.sampler = sampler(&mut reader);
         config.batch.read(&mut reader);
         config.otlp.read(&mut reader);
         config.limits.read(&mut reader);
