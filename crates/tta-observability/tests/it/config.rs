@@ -31,10 +31,10 @@ fn nothing_set_is_the_default() {
 fn names_the_service() {
     let config = good(&[
         ("OTEL_SERVICE_NAME", "shop"),
-        ("OTEL_RESOURCE_ATTRIBUTES", "team=a%2Cb, empty=,deployment.environment.name=prod"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "team=a%2Cb, empty=,region=north"),
     ]);
     assert_eq!(config.service_name.as_deref(), Some("shop"));
-    let expect = [("team", "a,b"), ("empty", ""), ("deployment.environment.name", "prod")];
+    let expect = [("team", "a,b"), ("empty", ""), ("region", "north")];
     assert_eq!(config.resource_attributes, expect.map(|(key, value)| (key.into(), value.into())));
     wrong("OTEL_RESOURCE_ATTRIBUTES", "a=1,b", "member 2: expected key=value");
     wrong("OTEL_RESOURCE_ATTRIBUTES", "=1", "member 1: expected a key before the equals sign");
@@ -71,6 +71,7 @@ fn chooses_exporters() {
         );
     }
     wrong("OTEL_TRACES_EXPORTER", "zipkin", "expected otlp, console or none");
+    wrong("OTEL_TRACES_EXPORTER", ",", "expected otlp, console or none");
     wrong("OTEL_TRACES_EXPORTER", "none,console", "none excludes the others: leave it out, or them");
 }
 

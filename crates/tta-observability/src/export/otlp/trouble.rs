@@ -114,3 +114,77 @@ fn advice(error: &str) -> &'static str {
         "start an OTLP receiver there, set OTEL_EXPORTER_OTLP_ENDPOINT, or set OTEL_TRACES_EXPORTER=none"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tracing::{Event, Metadata, Subscriber, span};
+
+    use super::*;
+
+    /// Counts the events at our target.
+    #[derive(Clone, Default)]
+    struct Events(Arc<AtomicUsize>);
+
+    impl Subscriber for Events {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == "tta::export"
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn enter(&self, _: &span::Id) {}
+
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn reports_once_a_minute() {
+        let events = Events::default();
+        let trouble = Trouble::new("http://localhost:1".to_owned());
+        tracing::subscriber::with_default(events.clone(), || {
+            for _ in 0..100 {
+                trouble.attempt_failed("connection refused");
+                trouble.batch_failed("given up");
+            }
+        });
+        assert_eq!(events.0.load(Ordering::Relaxed), 1);
+        assert_eq!(trouble.errors(), 100);
+    }
+
+    #[test]
+    fn says_what_to_do() {
+        let check = |error: &str, advice: &str| {
+            let trouble = Trouble::new("http://localhost:1".to_owned());
+            trouble.batch_failed(error);
+            let reason = trouble.reason();
+            assert!(reason.starts_with(&format!("http://localhost:1: {error}; ")), "{reason}");
+            assert!(reason.contains(advice), "{reason}");
+        };
+        check("tcp connect error: Connection refused", "start an OTLP receiver there");
+        check("it answered 401 Unauthorized", "OTEL_EXPORTER_OTLP_HEADERS");
+        check("it answered 404 Not Found", "OTEL_EXPORTER_OTLP_PROTOCOL");
+        check("invalid peer certificate: UnknownIssuer", "OTEL_EXPORTER_OTLP_CERTIFICATE");
+        check("it answered 429 Too Many Requests", "sample fewer traces");
+    }
+
+    #[test]
+    fn forgets_what_is_over() {
+        let trouble = Trouble::new("http://localhost:1".to_owned());
+        trouble.attempt_failed("connection refused");
+        trouble.recovered();
+        assert!(trouble.reason().contains("did not take them in time"));
+    }
+}

@@ -1,8 +1,10 @@
 //! Everything that was recorded arrives, as what it was.
 
-use std::time::Duration;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tta_model::name::attribute::{PROCESS_PID, SERVICE_NAME};
 use tta_observability::SpanCounts;
 use tta_observability::config::{Compression, OtlpProtocol};
 use tta_observability::export::SpanExporter as _;
@@ -41,8 +43,8 @@ fn check_fields(span: &Value) {
     assert_eq!(span["events"], json!([event]));
     assert_eq!(span["links"][0]["span_id"], "0000000000000063");
     assert_eq!(span["links"][0]["attributes"], json!({"why": {"string": "because"}}));
-    assert_eq!(span["resource"]["service.name"], json!({"string": "shop"}));
-    assert_eq!(span["resource"]["process.pid"], json!({"int": std::process::id()}));
+    assert_eq!(span["resource"][SERVICE_NAME.key], json!({"string": "shop"}));
+    assert_eq!(span["resource"][PROCESS_PID.key], json!({"int": std::process::id()}));
     assert_eq!(span["scope"]["name"], "tta");
 }
 
@@ -66,8 +68,11 @@ fn check_arrival(protocol: OtlpProtocol, compression: Compression) {
     let headers = &requests[0]["headers"];
     assert_eq!((&headers["authorization"], &headers["x-team"]), (&json!("Bearer x"), &json!("a b")));
     assert!(headers["user-agent"].as_str().is_some_and(|agent| agent.starts_with("tta/")), "{headers}");
-    let encoding = if compression == Compression::Gzip { json!("gzip") } else { Value::Null };
-    assert_eq!(requests[0]["encoding"], encoding);
+    // The receiver's gRPC server decompresses by itself, and does not tell that it did.
+    if protocol == OtlpProtocol::HttpProtobuf {
+        let encoding = if compression == Compression::Gzip { json!("gzip") } else { Value::Null };
+        assert_eq!(requests[0]["encoding"], encoding);
+    }
 }
 
 #[test]
@@ -85,13 +90,38 @@ fn all_fields_arrive_compressed() {
     BOTH.into_iter().for_each(|protocol| check_arrival(protocol, Compression::Gzip));
 }
 
+/// How many bytes 50 spans take on the wire over gRPC.
+fn bytes_sent(compression: Compression) -> u64 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let mut config = config(OtlpProtocol::Grpc, listener.local_addr().expect("it is bound").port());
+    config.otlp.compression = compression;
+    let reading = std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().expect("the exporter connects");
+        // It ends when the exporter does.
+        std::io::copy(&mut connection, &mut std::io::sink()).expect("bytes come")
+    });
+    let (mut otlp, _) = start(&config);
+    otlp.export(&spans(1..=50));
+    let limit = Duration::from_secs(1);
+    otlp.shutdown(limit).expect_err("nobody answers");
+    reading.join().expect("it read to the end")
+}
+
+#[test]
+fn compression_makes_grpc_requests_smaller() {
+    let (plain, compressed) = (bytes_sent(Compression::None), bytes_sent(Compression::Gzip));
+    assert!(compressed * 4 < plain, "{compressed} of {plain} bytes");
+}
+
 #[test]
 fn a_receiver_that_recovers_loses_nothing() {
     for protocol in BOTH {
         let Some(receiver) = Receiver::start(2) else { return };
         let (mut otlp, counts) = start(&config(protocol, receiver.port(protocol)));
         otlp.export(&spans(1..=10));
+        let began = Instant::now();
         assert_eq!(otlp.flush(ENOUGH), Ok(()));
+        assert!(began.elapsed() > Duration::from_secs(2), "the receiver asked for a pause of 1 s, twice");
         check_counts(&counts, 10);
         let requests = receiver.requests();
         assert_eq!(requests.iter().filter(|request| request["refused"] == true).count(), 2);
@@ -100,11 +130,26 @@ fn a_receiver_that_recovers_loses_nothing() {
 }
 
 #[test]
+fn without_a_time_limit_spans_arrive_too() {
+    for protocol in BOTH {
+        let Some(receiver) = Receiver::start(0) else { return };
+        let mut config = config(protocol, receiver.port(protocol));
+        config.otlp.timeout = Duration::MAX;
+        config.batch.export_timeout = Duration::MAX;
+        let (mut otlp, counts) = start(&config);
+        otlp.export(&spans(1..=1));
+        assert_eq!(otlp.flush(Duration::MAX), Ok(()));
+        assert_eq!(otlp.shutdown(Duration::MAX), Ok(()));
+        check_counts(&counts, 1);
+    }
+}
+
+#[test]
 fn batches_keep_their_size() {
     let protocol = OtlpProtocol::Grpc;
     let Some(receiver) = Receiver::start(0) else { return };
     let mut config = config(protocol, receiver.port(protocol));
-    config.batch.schedule_delay = Duration::from_secs(3600);
+    config.batch.schedule_delay = Duration::MAX;
     config.batch.max_export_batch_size = 10;
     let (mut otlp, counts) = start(&config);
     otlp.export(&spans(1..=25));

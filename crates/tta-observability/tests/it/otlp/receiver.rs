@@ -21,6 +21,7 @@ pub(super) struct Receiver {
 impl Receiver {
     /// Starts a receiver that refuses the first requests. Without an interpreter there is none, and the
     /// test is skipped where a person runs it.
+    #[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
     pub(super) fn start(refused: usize) -> Option<Self> {
         let Some(python) = std::env::var_os(INTERPRETER) else {
             assert!(
