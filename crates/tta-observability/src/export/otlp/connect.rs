@@ -21,6 +21,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 #[derive(Clone, Debug)]
 pub(super) struct Watched<C> {
     pub(super) inner: C,
+    /// Where to, whatever the caller names.
+    pub(super) address: Uri,
     pub(super) trouble: Arc<Trouble>,
 }
 
@@ -36,8 +38,8 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.inner.call(uri);
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let connecting = self.inner.call(self.address.clone());
         let trouble = Arc::clone(&self.trouble);
         Box::pin(async move {
             match connecting.await {

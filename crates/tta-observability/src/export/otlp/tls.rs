@@ -7,26 +7,13 @@ use hyper_rustls::ConfigBuilderExt as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
-use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 use super::OtlpError;
 use super::connect::chain;
 use crate::config::OtlpConfig;
 
-/// TLS as gRPC takes it.
-pub(super) fn for_grpc(config: &OtlpConfig) -> Result<ClientTlsConfig, OtlpError> {
-    let mut tls = match &config.certificate {
-        Some(path) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(path)?)),
-        None => ClientTlsConfig::new().with_native_roots(),
-    };
-    if let (Some(certificate), Some(key)) = (&config.client_certificate, &config.client_key) {
-        tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
-    }
-    Ok(tls)
-}
-
-/// TLS as HTTP takes it.
-pub(super) fn for_http(config: &OtlpConfig) -> Result<ClientConfig, OtlpError> {
+/// TLS as the settings ask for it.
+pub(super) fn config(config: &OtlpConfig) -> Result<ClientConfig, OtlpError> {
     let builder = builder()?;
     let builder = match &config.certificate {
         Some(path) => {

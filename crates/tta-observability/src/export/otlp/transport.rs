@@ -5,13 +5,16 @@
 //! made in code wins: the address, the time, and exactly the headers of the settings. Only a compression
 //! of the environment is taken where the settings name none.
 
+use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use hyper_rustls::builderstates::WantsProtocols1;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use opentelemetry_http::hyper::HyperClient;
@@ -73,31 +76,36 @@ fn grpc(config: &OtlpConfig, limit: Duration, trouble: &Arc<Trouble>) -> Result<
     })
 }
 
+/// Makes the channel. TLS is below it, in our connector, and the channel believes that it speaks plain
+/// HTTP to it: TLS of its own would keep its errors to itself until the batch is given up.
 fn channel(config: &OtlpConfig, trouble: &Arc<Trouble>) -> Result<Channel, OtlpError> {
     let url = config.url();
     let unusable =
-        |error: tonic::transport::Error| OtlpError::Endpoint { url: config.url(), reason: chain(&error) };
-    let mut endpoint = Endpoint::from_shared(url)
+        |error: &(dyn Error + 'static)| OtlpError::Endpoint { url: config.url(), reason: chain(error) };
+    let origin: Uri = url.parse().map_err(|error| unusable(&error))?;
+    let is_secure = origin.scheme() == Some(&Scheme::HTTPS);
+    let below = if is_secure { url.replacen("https", "http", 1) } else { url };
+    let endpoint = Endpoint::from_shared(below)
         .and_then(|endpoint| endpoint.user_agent(AGENT))
-        .map_err(unusable)?
+        .map_err(|error| unusable(&error))?
+        .origin(origin.clone())
         .timeout(config.timeout)
         .connect_timeout(config.timeout);
-    if endpoint.uri().scheme_str() == Some("https") {
-        let tls = tls::for_grpc(config)?;
-        endpoint = endpoint.tls_config(tls).map_err(|error| OtlpError::Tls(chain(&error)))?;
-    }
-    let connector = Watched { inner: tcp(), trouble: Arc::clone(trouble) };
-    Ok(endpoint.connect_with_connector_lazy(connector))
+    let inner = connector(config, is_secure)?.enable_http2().wrap_connector(tcp());
+    let watched = Watched { inner, address: origin, trouble: Arc::clone(trouble) };
+    Ok(endpoint.connect_with_connector_lazy(watched))
 }
 
 fn http(config: &OtlpConfig, limit: Duration, trouble: &Arc<Trouble>) -> Result<Built, OtlpError> {
     let url = config.url();
-    if let Err(error) = url.parse::<Uri>() {
-        return Err(OtlpError::Endpoint { url, reason: error.to_string() });
-    }
+    let is_secure = match url.parse::<Uri>() {
+        Ok(uri) => uri.scheme() == Some(&Scheme::HTTPS),
+        Err(error) => return Err(OtlpError::Endpoint { url, reason: error.to_string() }),
+    };
     let mut headers = headers(config)?;
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
-    let hyper = HyperClient::new(secured(config, &url)?, config.timeout, None);
+    let connector = connector(config, is_secure)?.enable_http1().wrap_connector(tcp());
+    let hyper = HyperClient::new(connector, config.timeout, None);
     let builder = SpanExporter::builder()
         .with_http()
         .with_http_client(Client { hyper, headers, timeout: config.timeout, trouble: Arc::clone(trouble) })
@@ -120,10 +128,13 @@ fn tcp() -> HttpConnector {
 }
 
 /// Connects with or without TLS, as the scheme says.
-fn secured(config: &OtlpConfig, url: &str) -> Result<HttpsConnector<HttpConnector>, OtlpError> {
+fn connector(
+    config: &OtlpConfig,
+    is_secure: bool,
+) -> Result<HttpsConnectorBuilder<WantsProtocols1>, OtlpError> {
     // To read the system's authorities takes time, and plain HTTP has no use for them.
-    let tls = if url.starts_with("https:") { tls::for_http(config)? } else { tls::unused()? };
-    Ok(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp()))
+    let tls = if is_secure { tls::config(config)? } else { tls::unused()? };
+    Ok(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http())
 }
 
 fn headers(config: &OtlpConfig) -> Result<HeaderMap, OtlpError> {
