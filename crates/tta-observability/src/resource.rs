@@ -111,7 +111,11 @@ fn conventional_system(rust: &'static str) -> &'static str {
 mod tests {
     use super::*;
 
-    fn value(config: &Config, key: &str) -> Option<String> {
+    fn value(config: &Config, name: names::Attribute) -> Option<String> {
+        attribute(config, name.key)
+    }
+
+    fn attribute(config: &Config, key: &str) -> Option<String> {
         let resource = Resource::detect(config);
         let values: Vec<_> = resource.attributes().iter().filter(|(name, _)| name == key).collect();
         assert!(values.len() < 2, "{key} is there twice");
@@ -121,23 +125,25 @@ mod tests {
     #[test]
     fn names_the_service_by_the_strongest_word() {
         let mut config = Config::default();
-        assert_eq!(value(&config, "service.name").as_deref(), Some("tta-workflow-engine"));
+        assert_eq!(value(&config, names::SERVICE_NAME).as_deref(), Some("tta-workflow-engine"));
         config.resource_attributes =
-            vec![("service.name".into(), "weak".into()), ("team".into(), "x".into())];
-        assert_eq!(value(&config, "service.name").as_deref(), Some("weak"));
-        assert_eq!(value(&config, "team").as_deref(), Some("x"));
+            vec![(names::SERVICE_NAME.key.into(), "weak".into()), ("team".into(), "x".into())];
+        assert_eq!(value(&config, names::SERVICE_NAME).as_deref(), Some("weak"));
+        assert_eq!(attribute(&config, "team").as_deref(), Some("x"));
         config.service_name = Some("strong".into());
-        assert_eq!(value(&config, "service.name").as_deref(), Some("strong"));
+        assert_eq!(value(&config, names::SERVICE_NAME).as_deref(), Some("strong"));
     }
 
     #[test]
     fn describes_the_process() {
         let config = Config::default();
-        assert_eq!(value(&config, "process.pid"), Some(std::process::id().to_string()));
-        for key in ["service.instance.id", "host.name", "os.type", "process.executable.name"] {
+        assert_eq!(value(&config, names::PROCESS_PID), Some(std::process::id().to_string()));
+        for key in
+            [names::SERVICE_INSTANCE_ID, names::HOST_NAME, names::OS_TYPE, names::PROCESS_EXECUTABLE_NAME]
+        {
             assert!(value(&config, key).is_some_and(|value| !value.is_empty()), "{key}");
         }
-        assert_eq!(value(&config, "service.version"), None);
+        assert_eq!(value(&config, names::SERVICE_VERSION), None);
     }
 
     #[test]

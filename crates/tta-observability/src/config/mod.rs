@@ -22,6 +22,11 @@ pub use otlp::{Compression, OtlpConfig, OtlpEndpoint, OtlpProtocol};
 use crate::sampling::{Ratio, Sampler};
 use read::Reader;
 
+/// What whoever asks for OTLP is told where it was not built in.
+pub(crate) const WITHOUT_OTLP: &str = "this program was built without OTLP: enable the feature `otlp`";
+
+const EXPECTED_EXPORTERS: &str = "expected otlp, console or none";
+
 /// Everything that can be set from outside of the program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -33,7 +38,7 @@ pub struct Config {
     pub service_version: Option<String>,
     /// What else describes this process (`OTEL_RESOURCE_ATTRIBUTES`).
     pub resource_attributes: Vec<(String, String)>,
-    /// Where spans go (`OTEL_TRACES_EXPORTER`): to OTLP by default, nowhere if empty.
+    /// Where spans go (`OTEL_TRACES_EXPORTER`): to OTLP by default if it was built in, nowhere if empty.
     pub exporters: Vec<ExporterKind>,
     /// Which traces are recorded (`OTEL_TRACES_SAMPLER`): all, unless the caller decided otherwise.
     pub sampler: Sampler,
@@ -87,7 +92,7 @@ impl Default for Config {
             service_name: None,
             service_version: None,
             resource_attributes: Vec::new(),
-            exporters: vec![ExporterKind::Otlp],
+            exporters: if cfg!(feature = "otlp") { vec![ExporterKind::Otlp] } else { Vec::new() },
             sampler: Sampler::default(),
             batch: BatchConfig::default(),
             otlp: OtlpConfig::default(),
@@ -139,15 +144,16 @@ impl Config {
     /// ```
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(lookup);
-        let mut config = Self::default();
-        config.disabled = reader.parsed("OTEL_SDK_DISABLED", read::boolean).unwrap_or(false);
-        config.service_name = reader.text("OTEL_SERVICE_NAME");
-        config.resource_attributes =
-            reader.parsed("OTEL_RESOURCE_ATTRIBUTES", list::pairs).unwrap_or_default();
+        let mut config = Self {
+            disabled: reader.parsed("OTEL_SDK_DISABLED", read::boolean).unwrap_or(false),
+            service_name: reader.text("OTEL_SERVICE_NAME"),
+            resource_attributes: reader.parsed("OTEL_RESOURCE_ATTRIBUTES", list::pairs).unwrap_or_default(),
+            sampler: sampler(&mut reader),
+            ..Self::default()
+        };
         if let Some(exporters) = reader.parsed("OTEL_TRACES_EXPORTER", exporters) {
             config.exporters = exporters;
         }
-        config.sampler = sampler(&mut reader);
         config.batch.read(&mut reader);
         config.otlp.read(&mut reader);
         config.limits.read(&mut reader);
@@ -201,15 +207,18 @@ fn exporters(value: &str) -> Result<Vec<ExporterKind>, String> {
                 continue;
             }
             "otlp" if !cfg!(feature = "otlp") => {
-                return Err("this program was built without OTLP: enable the feature `otlp`".to_owned());
+                return Err(WITHOUT_OTLP.to_owned());
             }
             "otlp" => ExporterKind::Otlp,
             "console" => ExporterKind::Console,
-            _ => return Err("expected otlp, console or none".to_owned()),
+            _ => return Err(EXPECTED_EXPORTERS.to_owned()),
         };
         if !kinds.contains(&kind) {
             kinds.push(kind);
         }
+    }
+    if !none && kinds.is_empty() {
+        return Err(EXPECTED_EXPORTERS.to_owned());
     }
     if none && !kinds.is_empty() {
         return Err("none excludes the others: leave it out, or them".to_owned());

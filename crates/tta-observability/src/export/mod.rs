@@ -1,7 +1,10 @@
 //! Where finished spans go.
 
+pub mod console;
 pub mod convert;
 pub mod memory;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 
 use std::time::Duration;
 

@@ -1,0 +1,6 @@
+//! What the crate promises, by promise.
+
+mod config;
+mod console;
+#[cfg(feature = "otlp")]
+mod otlp;
