@@ -7,7 +7,7 @@ use tta_model::name::span::DEFAULT_SERVICE_NAME;
 use tta_model::{Attributes, Key, Value};
 
 use crate::config::Config;
-use crate::export::convert;
+use crate::convert::to_otel;
 
 /// The name under which this library signs its telemetry.
 const SDK_NAME: &str = "tta";
@@ -65,7 +65,7 @@ impl Resource {
     #[must_use]
     pub fn to_sdk(&self) -> opentelemetry_sdk::Resource {
         opentelemetry_sdk::Resource::builder_empty()
-            .with_attributes(convert::attributes(&self.attributes))
+            .with_attributes(to_otel::attributes(&self.attributes))
             .build()
     }
 

@@ -1,7 +1,6 @@
 //! Where finished spans go.
 
 pub mod console;
-pub mod convert;
 pub mod memory;
 #[cfg(feature = "otlp")]
 pub mod otlp;

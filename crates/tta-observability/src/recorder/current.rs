@@ -12,7 +12,7 @@ use opentelemetry::trace::{self as otel, Status};
 use opentelemetry::KeyValue;
 use tta_model::{Attributes, EventRecord, Key, LinkRecord, SpanStatus, Text, Value};
 
-use crate::convert;
+use crate::convert::from_otel;
 
 /// What is added to a span while it is open.
 #[derive(Debug, Default)]
@@ -120,9 +120,9 @@ impl otel::Span for CurrentSpan {
         T: Into<Cow<'static, str>>,
     {
         let event = EventRecord {
-            name: convert::text_of(name.into()),
-            time_unix_nanos: convert::unix_nanos(timestamp),
-            attributes: attributes.into_iter().map(convert::attribute_of).collect(),
+            name: from_otel::text(name.into()),
+            time_unix_nanos: from_otel::unix_nanos(timestamp),
+            attributes: attributes.into_iter().map(from_otel::attribute).collect(),
         };
         self.extras.add_event(event, self.limits);
     }
@@ -136,7 +136,7 @@ impl otel::Span for CurrentSpan {
     }
 
     fn set_attribute(&mut self, attribute: KeyValue) {
-        let attribute = convert::attribute_of(attribute);
+        let attribute = from_otel::attribute(attribute);
         self.extras.set_attributes(&mut [attribute].into_iter(), self.limits);
     }
 
@@ -145,7 +145,7 @@ impl otel::Span for CurrentSpan {
             added.status = Some(match status {
                 Status::Unset => SpanStatus::Unset,
                 Status::Ok => SpanStatus::Ok,
-                Status::Error { description } => SpanStatus::Error(convert::text_of(description)),
+                Status::Error { description } => SpanStatus::Error(from_otel::text(description)),
             });
         });
     }
@@ -154,13 +154,13 @@ impl otel::Span for CurrentSpan {
     where
         T: Into<Cow<'static, str>>,
     {
-        let name = convert::text_of(new_name.into());
+        let name = from_otel::text(new_name.into());
         self.extras.add(|added| added.name = Some(name));
     }
 
     fn add_link(&mut self, span_context: otel::SpanContext, attributes: Vec<KeyValue>) {
-        let Some(context) = convert::span_context_of(&span_context) else { return };
-        let attributes = attributes.into_iter().map(convert::attribute_of).collect();
+        let Some(context) = from_otel::span_context(&span_context) else { return };
+        let attributes = attributes.into_iter().map(from_otel::attribute).collect();
         let limits = self.limits;
         self.extras.add(|added| {
             if added.links.len() < limits.links {

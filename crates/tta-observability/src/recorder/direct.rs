@@ -16,7 +16,7 @@ use tta_primitives::random;
 use super::buffer::{Batch, ErrorInfo, Rare, RawSpan, ThreadBuffer, index};
 use super::current::{Added, CurrentSpan, Extras};
 use super::{Core, assemble, events};
-use crate::convert;
+use crate::convert::to_otel;
 
 /// How many spans in the making a thread keeps for use again.
 const POOLED_SPANS: usize = 256;
@@ -81,7 +81,7 @@ pub(super) fn not_recorded(run: &RunDecision) -> Option<Arc<dyn Observation>> {
         otel::SpanId::from(random::span_id().get()),
         otel::TraceFlags::new(run.flags.0),
         false,
-        convert::otel_trace_state(&run.state),
+        to_otel::trace_state(&run.state),
     );
     Some(Arc::new(NotRecorded { context: Context::current().with_remote_span_context(context) }))
 }
@@ -118,7 +118,7 @@ impl DirectSpan {
             otel::SpanId::from(self.span_id.get()),
             otel::TraceFlags::new(run.flags.0),
             false,
-            convert::otel_trace_state(&run.state),
+            to_otel::trace_state(&run.state),
         );
         let span =
             CurrentSpan { context, extras: Arc::clone(&self.extras), limits: assemble::while_open(&self.core.limits) };

@@ -27,7 +27,7 @@ pub use drain::Drain;
 pub use sdk::ApplicationTracer;
 
 use crate::config::SpanLimits;
-use crate::convert;
+use crate::convert::from_otel;
 use crate::counts::SpanCounts;
 use crate::sampling::Sampler;
 use buffer::{Batch, Buffers};
@@ -102,7 +102,7 @@ impl Parent {
     /// The parent that the caller gave, or else the application's current span. Of two in the same trace the
     /// current span is the nearer one: a server's span whose parent is the caller's.
     fn of(run: &RunStarted<'_>) -> Self {
-        let current = Context::map_current(|cx| convert::span_context_of(cx.span().span_context()));
+        let current = Context::map_current(|cx| from_otel::span_context(cx.span().span_context()));
         match (run.parent, current) {
             (Some(given), Some(current)) if given.trace_id == current.trace_id => {
                 Self { context: Some(current), is_remote: false }

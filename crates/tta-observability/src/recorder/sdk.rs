@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use opentelemetry::global::{BoxedTracer, ObjectSafeTracer};
 use opentelemetry::trace::{SpanBuilder, SpanRef, Status, TraceContextExt, Tracer};
@@ -17,7 +17,7 @@ use tta_primitives::observe::{
 use tta_primitives::random;
 
 use super::{Parent, events};
-use crate::convert;
+use crate::convert::{from_otel, to_otel};
 use crate::redact;
 
 /// A tracer of the application, by which the recorder makes its spans.
@@ -41,7 +41,7 @@ impl ApplicationTracer {
     pub(super) fn start_run(&self, run: &RunStarted<'_>, parent: &Parent) -> RunDecision {
         let around = match &parent.context {
             Some(context) if parent.is_remote => {
-                let context = convert::otel_span_context(context, true);
+                let context = to_otel::span_context(context, true);
                 Context::current().with_remote_span_context(context)
             }
             _ => Context::current(),
@@ -49,7 +49,7 @@ impl ApplicationTracer {
         let anchor = Anchor::read();
         let context = self.open(run.info, &around, anchor.unix_nanos, &[]);
         let span = context.span();
-        let made = convert::span_context_of(span.span_context());
+        let made = from_otel::span_context(span.span_context());
         let given = parent.context.as_ref();
         RunDecision {
             trace_id: made.as_ref().or(given).map_or_else(random::trace_id, |span| span.trace_id),
@@ -87,18 +87,14 @@ impl ApplicationTracer {
     fn open(&self, info: &NodeInfo, around: &Context, start: u64, more: &[(Key, Value)]) -> Context {
         let attributes = info.attributes.iter().chain(more);
         let builder = SpanBuilder::from_name(info.span_name.to_string())
-            .with_start_time(time(start))
-            .with_attributes(attributes.map(|(key, value)| convert::key_value(key, value)));
+            .with_start_time(to_otel::time(start))
+            .with_attributes(attributes.map(|(key, value)| to_otel::attribute(key, value)));
         around.with_span(self.tracer.build_with_context(builder, around))
     }
 }
 
-fn time(unix_nanos: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_nanos(unix_nanos)
-}
-
 fn set_all(span: &SpanRef<'_>, attributes: &Attributes) {
-    attributes.iter().for_each(|(key, value)| span.set_attribute(convert::key_value(key, value)));
+    attributes.iter().for_each(|(key, value)| span.set_attribute(to_otel::attribute(key, value)));
 }
 
 /// The first span of a run.
@@ -157,21 +153,21 @@ impl Observation for SdkSpan {
         let span = self.context.span();
         let at = self.anchor.unix_nanos_at(clock::ticks());
         let record = events::record(event, at, &mut |key, value| {
-            span.set_attribute(convert::key_value(&key, &value));
+            span.set_attribute(to_otel::attribute(&key, &value));
         });
         if let Some(record) = record {
-            let attributes = record.attributes.iter().map(|(key, value)| convert::key_value(key, value));
-            span.add_event_with_timestamp(record.name.to_string(), time(at), attributes.collect());
+            let attributes = record.attributes.iter().map(|(key, value)| to_otel::attribute(key, value));
+            span.add_event_with_timestamp(record.name.to_string(), to_otel::time(at), attributes.collect());
         }
     }
 
     fn set_attributes(&self, attributes: &mut dyn Iterator<Item = (Key, Value)>) {
-        let attributes = attributes.map(|(key, value)| convert::key_value(&key, &value));
+        let attributes = attributes.map(|(key, value)| to_otel::attribute(&key, &value));
         self.context.span().set_attributes(attributes);
     }
 
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {
-        let end = time(self.anchor.unix_nanos_at(finished.ticks));
+        let end = to_otel::time(self.anchor.unix_nanos_at(finished.ticks));
         close(&self.context.span(), finished, finished.error_arose_here, end);
         if let Some(role) = &self.role {
             close(&role.span(), finished, false, end);

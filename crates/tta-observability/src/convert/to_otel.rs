@@ -12,24 +12,26 @@ use opentelemetry::trace as otel;
 use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use tta_model::w3c::TraceState;
-use tta_model::{EventRecord, Key, LinkRecord, SpanKind, SpanRecord, SpanStatus, Text, TraceFlags, Value};
+use tta_model::{EventRecord, Key, LinkRecord, SpanContext, SpanKind, SpanRecord, SpanStatus, Text, Value};
 
 static SCOPE: LazyLock<InstrumentationScope> =
     LazyLock::new(|| InstrumentationScope::builder("tta").with_version(env!("CARGO_PKG_VERSION")).build());
 
 /// Makes the SDK's span of a record.
-#[must_use]
-pub fn span(record: &SpanRecord) -> SpanData {
-    let span_id = otel::SpanId::from(record.span_id.get());
-    let context =
-        span_context(otel::TraceId::from(record.trace_id.get()), span_id, record.flags, &record.state);
+pub(crate) fn span(record: &SpanRecord) -> SpanData {
+    let context = SpanContext {
+        trace_id: record.trace_id,
+        span_id: record.span_id,
+        flags: record.flags,
+        state: record.state.clone(),
+    };
     let mut events = SpanEvents::default();
     events.events = record.events.iter().map(event).collect();
     events.dropped_count = record.dropped_events;
     let mut links = SpanLinks::default();
     links.links = record.links.iter().map(link).collect();
     SpanData {
-        span_context: context,
+        span_context: span_context(&context, false),
         parent_span_id: record
             .parent_span_id
             .map_or(otel::SpanId::INVALID, |parent| otel::SpanId::from(parent.get())),
@@ -48,14 +50,17 @@ pub fn span(record: &SpanRecord) -> SpanData {
 }
 
 /// Makes the SDK's attributes.
-#[must_use]
-pub fn attributes(attributes: &[(Key, Value)]) -> Vec<KeyValue> {
-    attributes.iter().map(|(key, content)| KeyValue::new(otel_key(key), value(content))).collect()
+pub(crate) fn attributes(attributes: &[(Key, Value)]) -> Vec<KeyValue> {
+    attributes.iter().map(|(key, content)| attribute(key, content)).collect()
+}
+
+/// Makes one of the SDK's attributes.
+pub(crate) fn attribute(key: &Key, content: &Value) -> KeyValue {
+    KeyValue::new(otel_key(key), value(content))
 }
 
 /// Makes the SDK's value.
-#[must_use]
-pub fn value(content: &Value) -> opentelemetry::Value {
+pub(crate) fn value(content: &Value) -> opentelemetry::Value {
     match content {
         Value::Bool(value) => (*value).into(),
         Value::Int(value) => (*value).into(),
@@ -121,15 +126,25 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn span_context(
-    trace_id: otel::TraceId,
-    span_id: otel::SpanId,
-    flags: TraceFlags,
-    state: &TraceState,
-) -> otel::SpanContext {
+/// Makes the SDK's position in a trace.
+pub(crate) fn span_context(context: &SpanContext, is_remote: bool) -> otel::SpanContext {
+    let SpanContext { trace_id, span_id, flags, state } = context;
+    otel::SpanContext::new(
+        otel::TraceId::from(trace_id.get()),
+        otel::SpanId::from(span_id.get()),
+        otel::TraceFlags::new(flags.0),
+        is_remote,
+        trace_state(state),
+    )
+}
+
+/// Makes the SDK's trace state.
+pub(crate) fn trace_state(state: &TraceState) -> otel::TraceState {
+    if state.is_empty() {
+        return otel::TraceState::default();
+    }
     // Both sides read the grammar of the same standard; should they differ, the span matters more.
-    let state = state.as_str().parse().unwrap_or_default();
-    otel::SpanContext::new(trace_id, span_id, otel::TraceFlags::new(flags.0), false, state)
+    state.as_str().parse().unwrap_or_default()
 }
 
 fn event(record: &EventRecord) -> otel::Event {
@@ -137,11 +152,7 @@ fn event(record: &EventRecord) -> otel::Event {
 }
 
 fn link(record: &LinkRecord) -> otel::Link {
-    let context = &record.context;
-    let trace_id = otel::TraceId::from(context.trace_id.get());
-    let span_id = otel::SpanId::from(context.span_id.get());
-    let context = span_context(trace_id, span_id, context.flags, &context.state);
-    otel::Link::new(context, attributes(&record.attributes), 0)
+    otel::Link::new(span_context(&record.context, false), attributes(&record.attributes), 0)
 }
 
 fn kind(kind: SpanKind) -> otel::SpanKind {
@@ -162,7 +173,8 @@ fn status(status: &SpanStatus) -> otel::Status {
     }
 }
 
-fn time(unix_nanos: u64) -> SystemTime {
+/// Makes a time of day.
+pub(crate) fn time(unix_nanos: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_nanos(unix_nanos)
 }
 
