@@ -4,6 +4,7 @@ pub mod config;
 mod convert;
 mod counts;
 pub mod export;
+pub mod init;
 pub mod recorder;
 mod redact;
 pub mod resource;
@@ -11,3 +12,4 @@ pub mod sampling;
 pub mod summary;
 
 pub use counts::{DropReason, SpanCounts};
+pub use init::{Guard, InitError, init};

@@ -6,7 +6,9 @@
 use std::cell::RefCell;
 
 use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
+#[cfg(feature = "test-kit")]
+use rand::SeedableRng;
 use tta_model::{SpanId, TraceId};
 use uuid::Uuid;
 

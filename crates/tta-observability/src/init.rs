@@ -1,0 +1,250 @@
+//! Starts recording, and ends it without losing what was recorded.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tta_primitives::observe::{self, AlreadyInstalled, Installed, Observer};
+
+use crate::config::{Config, ConfigError, ExporterKind};
+use crate::counts::SpanCounts;
+use crate::export::console::ConsoleExporter;
+use crate::export::{FlushError, SpanExporter};
+use crate::recorder::{ApplicationTracer, Drain, Recorder};
+use crate::resource::Resource;
+use crate::sampling::Sampler;
+use crate::summary::Summary;
+
+/// How long a [`Guard`] waits for the last spans to be sent when it is dropped.
+pub const DROP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Records every run of this process from now on, as the standard `OTEL_*` variables say.
+///
+/// Without any of them spans go by OTLP over HTTP to `http://localhost:4318`. Keep the guard until the end of
+/// `main`: dropping it sends what is left and stops recording.
+///
+/// # Errors
+/// If a variable holds what it must not, an exporter cannot be set up, or recording has been started already.
+/// That nobody listens at the endpoint is no error: it is logged, and the spans that are lost are counted.
+///
+/// # Examples
+/// ```no_run
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let _guard = tta_observability::init()?;
+///     // Run flows.
+///     Ok(())
+/// }
+/// ```
+pub fn init() -> Result<Guard, InitError> {
+    Builder::from_env()?.install()
+}
+
+/// Sets up recording in code.
+///
+/// ```
+/// use tta_observability::export::memory::MemoryExporter;
+/// use tta_observability::init::Builder;
+///
+/// let memory = MemoryExporter::new();
+/// let guard = Builder::new().service_name("reports").exporter(memory.clone()).install()?;
+/// // Run flows.
+/// guard.shutdown(std::time::Duration::from_secs(1))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "nothing is recorded before `install`"]
+pub struct Builder {
+    config: Config,
+    exporters: Vec<Box<dyn SpanExporter>>,
+    tracer: Option<ApplicationTracer>,
+    summary: Option<Summary>,
+}
+
+impl Builder {
+    /// Starts from the defaults, with no exporter, whatever the environment says.
+    pub fn new() -> Self {
+        Self::with_config(Config { exporters: Vec::new(), ..Config::default() })
+    }
+
+    /// Starts from what the standard environment variables say.
+    ///
+    /// # Errors
+    /// If a variable holds what it must not; the error lists every such variable.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self::with_config(Config::from_env()?))
+    }
+
+    /// Starts from a configuration.
+    pub fn with_config(config: Config) -> Self {
+        Self { config, exporters: Vec::new(), tracer: None, summary: None }
+    }
+
+    /// Names the service.
+    pub fn service_name(mut self, name: impl Into<String>) -> Self {
+        self.config.service_name = Some(name.into());
+        self
+    }
+
+    /// Chooses which traces are recorded.
+    pub fn sampler(mut self, sampler: Sampler) -> Self {
+        self.config.sampler = sampler;
+        self
+    }
+
+    /// Sends spans to one more exporter.
+    pub fn exporter(mut self, exporter: impl SpanExporter) -> Self {
+        self.exporters.push(Box::new(exporter));
+        self
+    }
+
+    /// Folds spans into a summary, which the program can read at any time.
+    pub fn summary(mut self, summary: &Summary) -> Self {
+        self.summary = Some(summary.clone());
+        self
+    }
+
+    /// Has the application's own tracer make the spans. Its provider then decides on sampling, limits and
+    /// export; what is set here for those is not used.
+    pub fn tracer(mut self, tracer: ApplicationTracer) -> Self {
+        self.tracer = Some(tracer);
+        self
+    }
+
+    /// Starts to record.
+    ///
+    /// # Errors
+    /// If an exporter cannot be set up, or recording has been started already.
+    pub fn install(self) -> Result<Guard, InitError> {
+        let (observer, mut guard) = self.build()?;
+        if let Some(observer) = observer {
+            guard.installed = Some(observe::install(observer)?);
+        }
+        Ok(guard)
+    }
+
+    /// Makes an observer for contexts of its own, without installing it for the process; none if
+    /// recording is disabled.
+    ///
+    /// # Errors
+    /// If an exporter cannot be set up.
+    pub fn build(self) -> Result<(Option<Arc<dyn Observer>>, Guard), InitError> {
+        let counts = Arc::new(SpanCounts::default());
+        let guard = |drain| Guard { installed: None, drain, counts: Arc::clone(&counts) };
+        if self.config.disabled {
+            return Ok((None, guard(None)));
+        }
+        if let Some(tracer) = self.tracer {
+            return Ok((Some(Arc::new(Recorder::sdk(tracer))), guard(None)));
+        }
+        let mut exporters = self.exporters;
+        exporters.extend(self.summary.map(|summary| Box::new(summary) as Box<dyn SpanExporter>));
+        for kind in &self.config.exporters {
+            exporters.push(make(*kind, &self.config, &counts)?);
+        }
+        let config = self.config;
+        let (recorder, finished) = Recorder::direct(config.sampler, config.limits, Arc::clone(&counts));
+        let drain = Drain::start(finished, exporters, Arc::clone(&counts)).map_err(InitError::Thread)?;
+        Ok((Some(Arc::new(recorder)), guard(Some(drain))))
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+fn make(
+    kind: ExporterKind,
+    config: &Config,
+    counts: &Arc<SpanCounts>,
+) -> Result<Box<dyn SpanExporter>, InitError> {
+    match kind {
+        ExporterKind::Console => Ok(Box::new(ConsoleExporter::stderr())),
+        #[cfg(feature = "otlp")]
+        ExporterKind::Otlp => {
+            let resource = Resource::detect(config);
+            let otlp = crate::export::otlp::Otlp::new(&config.otlp, &config.batch, &resource, Arc::clone(counts));
+            Ok(Box::new(otlp?))
+        }
+        #[cfg(not(feature = "otlp"))]
+        ExporterKind::Otlp => {
+            let _ = (Resource::detect(config), counts);
+            Err(InitError::WithoutOtlp)
+        }
+    }
+}
+
+/// Why recording did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// The environment holds what it must not.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Recording was started before, and its guard still lives.
+    #[error("recording has been started already: call `init` once, in `main`, and keep its guard")]
+    AlreadyInstalled(#[from] AlreadyInstalled),
+    /// OTLP cannot be set up.
+    #[cfg(feature = "otlp")]
+    #[error(transparent)]
+    Otlp(#[from] crate::export::otlp::OtlpError),
+    /// OTLP was asked for, and is not part of this program.
+    #[error("this program was built without OTLP: enable the feature `otlp`, or choose another exporter")]
+    WithoutOtlp,
+    /// The operating system gave no thread.
+    #[error("cannot start the drain thread")]
+    Thread(#[source] io::Error),
+}
+
+/// Keeps recording going; dropping it sends what is left, within [`DROP_TIMEOUT`], and stops.
+#[derive(Debug)]
+#[must_use = "recording stops when this is dropped"]
+pub struct Guard {
+    installed: Option<Installed>,
+    drain: Option<Drain>,
+    counts: Arc<SpanCounts>,
+}
+
+impl Guard {
+    /// What has become of the spans so far. Spans made by the application's own tracer are not among them.
+    #[must_use]
+    pub fn counts(&self) -> &SpanCounts {
+        &self.counts
+    }
+
+    /// Sends everything that has ended so far, and waits for it at most for a time.
+    ///
+    /// # Errors
+    /// If spans were left when the time was over, or could not be sent.
+    pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        self.drain.as_ref().map_or(Ok(()), |drain| drain.flush(timeout))
+    }
+
+    /// Stops recording and sends what is left, within a time. Runs that go on are not recorded any more.
+    ///
+    /// # Errors
+    /// If spans were left when the time was over, or could not be sent.
+    pub fn shutdown(mut self, timeout: Duration) -> Result<(), FlushError> {
+        self.stop(timeout)
+    }
+
+    fn stop(&mut self, timeout: Duration) -> Result<(), FlushError> {
+        // Removed first, so that nothing new comes while the last spans leave.
+        self.installed.take();
+        self.drain.take().map_or(Ok(()), |drain| drain.stop(timeout))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop(DROP_TIMEOUT) {
+            tracing::warn!(target: "tta::export", %error, "spans were lost at the end of recording");
+        }
+    }
+}
