@@ -170,7 +170,8 @@ fn make(
         #[cfg(feature = "otlp")]
         ExporterKind::Otlp => {
             let resource = Resource::detect(config);
-            let otlp = crate::export::otlp::Otlp::new(&config.otlp, &config.batch, &resource, Arc::clone(counts));
+            let otlp =
+                crate::export::otlp::Otlp::new(&config.otlp, &config.batch, &resource, Arc::clone(counts));
             Ok(Box::new(otlp?))
         }
         #[cfg(not(feature = "otlp"))]

@@ -1,4 +1,4 @@
 //! tta
-pub use tta_primitives::*;
 #[cfg(feature = "observability")]
 pub use tta_observability::*;
+pub use tta_primitives::*;

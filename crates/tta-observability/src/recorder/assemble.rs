@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use tta_model::name::{attribute, event};
-use tta_model::{Attributes, EventRecord, ExecutionStatus, Key, SpanKind, SpanRecord, SpanStatus, Text, Value};
+use tta_model::{
+    Attributes, EventRecord, ExecutionStatus, Key, SpanKind, SpanRecord, SpanStatus, Text, Value,
+};
 
 use super::buffer::{Batch, ErrorInfo, Rare, RawSpan};
 use super::current::AddLimits;

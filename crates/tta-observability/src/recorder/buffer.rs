@@ -159,7 +159,8 @@ impl Buffers {
         let full = std::mem::replace(&mut *batch, self.empty());
         drop(batch);
         self.counts.add_recorded(full.spans.len());
-        if let Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) = self.sender.try_send(full) {
+        if let Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) = self.sender.try_send(full)
+        {
             self.counts.add_dropped(DropReason::RecorderFull, batch.spans.len());
             self.recycle(batch);
         }

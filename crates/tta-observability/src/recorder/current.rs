@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use opentelemetry::trace::{self as otel, Status};
 use opentelemetry::KeyValue;
+use opentelemetry::trace::{self as otel, Status};
 use tta_model::{Attributes, EventRecord, Key, LinkRecord, SpanStatus, Text, Value};
 
 use crate::convert::from_otel;

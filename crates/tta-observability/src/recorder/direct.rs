@@ -68,8 +68,9 @@ fn with_local<T>(core: &Arc<Core>, with: impl FnOnce(&mut Local) -> T) -> Option
 }
 
 pub(super) fn start(core: &Arc<Core>, node: &NodeStarted<'_>) -> Option<Arc<dyn Observation>> {
-    let mut span =
-        with_local(core, |local| local.pool.pop()).flatten().unwrap_or_else(|| Arc::new(DirectSpan::new(core)));
+    let mut span = with_local(core, |local| local.pool.pop())
+        .flatten()
+        .unwrap_or_else(|| Arc::new(DirectSpan::new(core)));
     Arc::get_mut(&mut span)?.begin(node);
     Some(span)
 }
@@ -120,8 +121,11 @@ impl DirectSpan {
             false,
             to_otel::trace_state(&run.state),
         );
-        let span =
-            CurrentSpan { context, extras: Arc::clone(&self.extras), limits: assemble::while_open(&self.core.limits) };
+        let span = CurrentSpan {
+            context,
+            extras: Arc::clone(&self.extras),
+            limits: assemble::while_open(&self.core.limits),
+        };
         (self.parent, self.context) = Context::map_current(|current| {
             let parent = if node.is_root { node.parent } else { nearest(current, trace_id).or(node.parent) };
             (parent, current.with_span(span))

@@ -41,8 +41,10 @@ fn describe(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
         Event::FallbackTriggered { index, name, error } => {
             set(a::FALLBACK_TRIGGERED.key(), true.into());
             set(a::FALLBACK_STRATEGY_USED.key(), text(name));
-            let mut attributes =
-                vec![(a::FALLBACK_INDEX.key(), (*index).into()), (a::FALLBACK_STRATEGY_USED.key(), text(name))];
+            let mut attributes = vec![
+                (a::FALLBACK_INDEX.key(), (*index).into()),
+                (a::FALLBACK_STRATEGY_USED.key(), text(name)),
+            ];
             attributes.extend(error_attributes(error));
             (event::FALLBACK_TRIGGERED.name(), attributes)
         }
@@ -109,8 +111,10 @@ fn guard(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
         Event::BulkheadChecked { limit, queued, admitted, .. } => {
             set(a::BULKHEAD_LIMIT.key(), (*limit).into());
             set(a::BULKHEAD_QUEUED.key(), (*queued).into());
-            let rejected =
-                vec![(a::BULKHEAD_LIMIT.key(), (*limit).into()), (a::BULKHEAD_QUEUED.key(), (*queued).into())];
+            let rejected = vec![
+                (a::BULKHEAD_LIMIT.key(), (*limit).into()),
+                (a::BULKHEAD_QUEUED.key(), (*queued).into()),
+            ];
             (!admitted).then(|| (event::BULKHEAD_REJECTED.name(), rejected))
         }
         Event::RateLimitChecked { waited, .. } => {
@@ -171,7 +175,15 @@ fn outcome(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
 fn cache_lookup(happened: &Event<'_>) -> Attributes {
     use attribute as a;
     let Event::CacheLookedUp {
-        cache, key_hash, outcome, age, time_to_live, took, policy, saved_micro_usd, ..
+        cache,
+        key_hash,
+        outcome,
+        age,
+        time_to_live,
+        took,
+        policy,
+        saved_micro_usd,
+        ..
     } = happened
     else {
         return Vec::new();

@@ -185,7 +185,10 @@ fn close(span: &SpanRef<'_>, finished: &NodeFinished<'_>, arose_here: bool, end:
         let exception = vec![
             KeyValue::new(attribute::EXCEPTION_TYPE.key, error.type_name()),
             KeyValue::new(attribute::EXCEPTION_MESSAGE.key, message.clone()),
-            KeyValue::new(attribute::EXCEPTION_STACKTRACE.key, redact::secrets(&format!("{error:?}")).into_owned()),
+            KeyValue::new(
+                attribute::EXCEPTION_STACKTRACE.key,
+                redact::secrets(&format!("{error:?}")).into_owned(),
+            ),
         ];
         span.add_event_with_timestamp(event::EXCEPTION.name, end, exception);
         message

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tta::export::{FlushError, SpanExporter};
 use tta::config::SpanLimits;
+use tta::export::{FlushError, SpanExporter};
 use tta::recorder::{Drain, Recorder};
 use tta::sampling::Sampler;
 use tta::{Description, Flow, Primitive, Result, Role, SpanCounts, WorkflowContext, step};
@@ -44,7 +44,11 @@ fn yielding() -> Flow<u64, u64> {
     step("leaf", |n: u64| async move {
         let mut yielded = false;
         std::future::poll_fn(|_| {
-            if std::mem::replace(&mut yielded, true) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            if std::mem::replace(&mut yielded, true) {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
         })
         .await;
         add_one(n).await

@@ -52,7 +52,8 @@ pub(crate) fn run(cases: &mut [Box<dyn Case>], rounds: usize, executions: u64) -
         }
     }
     let medians: Vec<f64> = samples.into_iter().map(median).collect();
-    let of = |name| cases.iter().zip(&medians).find(|(case, _)| case.name() == name).map_or(f64::NAN, |(_, m)| *m);
+    let of =
+        |name| cases.iter().zip(&medians).find(|(case, _)| case.name() == name).map_or(f64::NAN, |(_, m)| *m);
     let (bare, tracing) = (of(BARE), of(TRACING));
     let figure = |(case, median_ns): (&Box<dyn Case>, &f64)| Figure {
         case: case.name(),
@@ -67,11 +68,13 @@ pub(crate) fn run(cases: &mut [Box<dyn Case>], rounds: usize, executions: u64) -
 /// What an execution costs after many, in units of what it costs at first.
 pub(crate) fn slope(case: &dyn Case, executions: u64) -> f64 {
     let part = executions / 20;
-    let costs: Vec<f64> = (0..20).map(|_| {
-        let cost = one(case, part);
-        case.settle();
-        cost
-    }).collect();
+    let costs: Vec<f64> = (0..20)
+        .map(|_| {
+            let cost = one(case, part);
+            case.settle();
+            cost
+        })
+        .collect();
     median(costs[15..].to_vec()) / median(costs[1..6].to_vec())
 }
 

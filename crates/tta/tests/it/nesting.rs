@@ -11,17 +11,15 @@ use crate::support::{World, assert_connected, tree};
 
 /// A step that yields, so that another worker may go on with it, and opens a span of the application's.
 fn work(name: &'static str) -> Flow<u32, u32> {
-    step(name, move |n: u32| {
-        async move {
+    step(name, move |n: u32| async move {
+        tokio::task::yield_now().await;
+        let inner = async {
             tokio::task::yield_now().await;
-            let inner = async {
-                tokio::task::yield_now().await;
-                n + 1
-            };
-            let n = inner.instrument(info_span!("application.inner", of = name)).await;
-            tokio::task::yield_now().await;
-            Ok(n)
-        }
+            n + 1
+        };
+        let n = inner.instrument(info_span!("application.inner", of = name)).await;
+        tokio::task::yield_now().await;
+        Ok(n)
     })
 }
 
@@ -73,7 +71,9 @@ async fn run_spawned(world: &World) {
             async move {
                 let made = async {
                     tokio::task::yield_now().await;
-                    async { tokio::task::yield_now().await }.instrument(info_span!("application.branch")).await;
+                    async { tokio::task::yield_now().await }
+                        .instrument(info_span!("application.branch"))
+                        .await;
                 };
                 made.with_subscriber(dispatch).await;
                 Ok(n)
@@ -134,9 +134,7 @@ async fn a_flow_inside_a_span_of_the_application_inside_a_step_is_its_child() {
             let inner = inner.clone();
             async move { inner.run(n, &cx).instrument(info_span!("application.between")).await }
         });
-        async { outer.run(1, &world.context()).await.unwrap() }
-            .with_subscriber(world.dispatch.clone())
-            .await;
+        async { outer.run(1, &world.context()).await.unwrap() }.with_subscriber(world.dispatch.clone()).await;
         assert_eq!(
             tree(&world.spans()),
             "\

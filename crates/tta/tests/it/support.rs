@@ -10,8 +10,8 @@ use tracing::Dispatch;
 use tracing_subscriber::layer::SubscriberExt;
 use tta::SpanCounts;
 use tta::WorkflowContext;
-use tta::export::memory::MemoryExporter;
 use tta::config::SpanLimits;
+use tta::export::memory::MemoryExporter;
 use tta::recorder::{ApplicationTracer, Drain, Recorder};
 use tta::sampling::Sampler;
 

@@ -99,7 +99,8 @@ fn channel(config: &OtlpConfig, trouble: &Arc<Trouble>) -> Result<Channel, OtlpE
 fn http(config: &OtlpConfig, limit: Duration, trouble: &Arc<Trouble>) -> Result<Built, OtlpError> {
     let url = config.url();
     let is_secure = match url.parse::<Uri>() {
-        Ok(uri) => uri.scheme() == Some(&Scheme::HTTPS),
+        Ok(uri) if uri.authority().is_some() => uri.scheme() == Some(&Scheme::HTTPS),
+        Ok(_) => return Err(OtlpError::Endpoint { url, reason: "it names no host".to_owned() }),
         Err(error) => return Err(OtlpError::Endpoint { url, reason: error.to_string() }),
     };
     let mut headers = headers(config)?;

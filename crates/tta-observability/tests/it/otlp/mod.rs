@@ -2,6 +2,7 @@
 
 mod arrival;
 mod receiver;
+mod secured;
 mod trouble;
 
 use std::sync::Arc;

@@ -130,7 +130,7 @@ fn settings_that_can_never_work_are_refused() {
     }
 }
 
-fn refused(config: &Config) -> OtlpError {
+pub(super) fn refused(config: &Config) -> OtlpError {
     use tta_observability::export::otlp::Otlp;
     let resource = tta_observability::resource::Resource::detect(config);
     Otlp::new(&config.otlp, &config.batch, &resource, Default::default()).expect_err("it can never work")
