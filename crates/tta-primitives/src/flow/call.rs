@@ -59,7 +59,8 @@ async fn observe<P: Primitive>(
     let mut scope = NodeScope::enter(parent, call);
     let limit = scope.limit();
     let result = {
-        let future = pin!(primitive.run(input, &scope.cx));
+        // Inside the future, so that a `run` that panics before it has made one is caught as well.
+        let future = pin!(async { primitive.run(input, &scope.cx).await });
         Observed { future, observation: scope.observation(), limit }.await
     };
     scope.finish(result)
