@@ -1,9 +1,37 @@
 //! The `tta` command.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its user")]
 
-// In a test build the tests are the users, and nothing is dead.
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "wired by the demo command"))]
 mod demo;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired by the demo command"))]
 mod render;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Workflows that are observable by construction.
+#[derive(Debug, Parser)]
+#[command(name = "tta", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a document workflow over real text and show its trace.
+    Demo(demo::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Demo(arguments) => demo::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -37,30 +37,30 @@ pub const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 /// }
 /// ```
 pub fn init() -> Result<Guard, InitError> {
-    Builder::from_env()?.install()
+    Telemetry::from_env()?.install()
 }
 
 /// Sets up recording in code.
 ///
 /// ```
 /// use tta_observability::export::memory::MemoryExporter;
-/// use tta_observability::init::Builder;
+/// use tta_observability::Telemetry;
 ///
 /// let memory = MemoryExporter::new();
-/// let guard = Builder::new().service_name("reports").exporter(memory.clone()).install()?;
+/// let guard = Telemetry::new().service_name("reports").exporter(memory.clone()).install()?;
 /// // Run flows.
 /// guard.shutdown(std::time::Duration::from_secs(1))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "nothing is recorded before `install`"]
-pub struct Builder {
+pub struct Telemetry {
     config: Config,
     exporters: Vec<Box<dyn SpanExporter>>,
     tracer: Option<ApplicationTracer>,
     summary: Option<Summary>,
 }
 
-impl Builder {
+impl Telemetry {
     /// Starts from the defaults, with no exporter, whatever the environment says.
     pub fn new() -> Self {
         Self::with_config(Config { exporters: Vec::new(), ..Config::default() })
@@ -148,15 +148,15 @@ impl Builder {
     }
 }
 
-impl Default for Builder {
+impl Default for Telemetry {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Telemetry").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -196,7 +196,7 @@ pub enum InitError {
     #[error(transparent)]
     Otlp(#[from] crate::export::otlp::OtlpError),
     /// OTLP was asked for, and is not part of this program.
-    #[error("this program was built without OTLP: enable the feature `otlp`, or choose another exporter")]
+    #[error("{}, or choose another exporter", crate::config::WITHOUT_OTLP)]
     WithoutOtlp,
     /// The operating system gave no thread.
     #[error("cannot start the drain thread")]

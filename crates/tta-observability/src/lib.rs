@@ -1,10 +1,14 @@
 //! Records what workflows do.
+//!
+//! [`init`] starts recording as the standard `OTEL_*` variables say, [`Telemetry`] as the program says; both give a
+//! [`Guard`] that sends what is left when it is dropped. In between, the [recorder] turns what happens in
+//! runs into spans, and a thread of its own hands them to the [exporters](export).
 
 pub mod config;
 mod convert;
 mod counts;
 pub mod export;
-pub mod init;
+mod init;
 pub mod recorder;
 mod redact;
 pub mod resource;
@@ -12,4 +16,4 @@ pub mod sampling;
 pub mod summary;
 
 pub use counts::{DropReason, SpanCounts};
-pub use init::{Guard, InitError, init};
+pub use init::{DROP_TIMEOUT, Guard, InitError, Telemetry, init};

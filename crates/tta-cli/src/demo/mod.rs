@@ -1,9 +1,173 @@
 //! The demo: a workflow over real documents, and no pretended work.
 //!
-//! Here are the parts that know nothing of workflows. A [corpus] names documents, a [document] is
-//! one that passed validation, and [text] has the functions that the steps call.
+//! A [corpus] names documents, a [document] is one that passed validation, and [text] has the functions that the
+//! steps of the [workflow] call. The [driver] runs it, and [outcome] says what came of it.
 
-pub(crate) mod corpus;
-pub(crate) mod document;
+mod corpus;
+mod document;
+mod driver;
 mod extract;
-pub(crate) mod text;
+mod outcome;
+mod text;
+mod workflow;
+
+use std::error::Error;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tta::config::{Config, ExporterKind, OtlpEndpoint, OtlpProtocol};
+use tta::export::memory::MemoryExporter;
+use tta::summary::Summary;
+use tta::{Guard, Telemetry};
+
+use crate::render::table;
+use crate::render::waterfall::{WaterfallOptions, waterfall};
+use corpus::Corpus;
+use document::Limits;
+use outcome::{Outcome, Sample};
+
+/// The name of the service in the demo's telemetry.
+const SERVICE: &str = "tta-demo";
+/// How long the last spans may take to leave.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+/// How wide a waterfall is where no terminal says.
+const DEFAULT_WIDTH: usize = 110;
+
+/// What `tta demo` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// How many documents to run through the workflow at full speed, again from the first after the last.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    runs: u64,
+    /// A file, or a folder of text files; by default the documentation of the repository around the current folder.
+    #[arg(long, value_name = "PATH")]
+    input: Option<PathBuf>,
+    /// Send spans by OTLP to this address too: over HTTP, or over gRPC if the port is 4317 or the scheme is grpc.
+    #[arg(long, value_name = "URL")]
+    otlp: Option<String>,
+    /// Let this part of the summaries fail for a moment, from 0 to 1, to see retries.
+    #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
+    chaos: f64,
+    /// Reject documents larger than this many bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_bytes)]
+    max_bytes: u64,
+    /// Stop after the runs, instead of going on with about one a second until Ctrl-C.
+    #[arg(long)]
+    exit: bool,
+    /// Print the outcome as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: Option<f64> = text.parse().ok();
+    rate.filter(|rate| (0.0..=1.0).contains(rate)).ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+/// Runs the demo.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let limits = Limits { max_bytes: arguments.max_bytes };
+    let sources = Corpus::discover(arguments.input.as_deref()).map_err(described)?;
+    let workflow = workflow::build(limits, arguments.chaos);
+    let (summary, memory) = (Summary::new(), MemoryExporter::new());
+    let config = config(arguments)?;
+    let receiver = config.exporters.contains(&ExporterKind::Otlp).then(|| config.otlp.url());
+    let guard = Telemetry::with_config(config).exporter(memory.clone()).summary(&summary).install()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+
+    let driver = driver::Driver::new(workflow.clone(), sources, limits);
+    let tally = runtime.block_on(driver.run_all(arguments.runs));
+    // A receiver that is away is told at the end; what the demo shows of itself needs no receiver.
+    let sent = guard.flush(FLUSH_TIMEOUT);
+    let sample = Sample::choose(memory.take(), &tally);
+    let outcome = Outcome::new(&workflow, &tally, &summary, &guard, sample);
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&outcome)?);
+    } else {
+        print(&outcome, receiver.as_deref());
+    }
+    if !arguments.exit {
+        sent.as_ref().err().inspect(|error| eprintln!("warning: {error}"));
+        println!("\nGoing on with about one run a second; press Ctrl-C to stop.");
+        runtime.block_on(driver.run_live(|| drop(memory.take())));
+    }
+    drop(runtime);
+    finish(guard, receiver.as_deref())
+}
+
+/// The environment, and what the command line says on top of it.
+fn config(arguments: &Arguments) -> Result<Config, Box<dyn Error>> {
+    let mut config = Config::from_env()?;
+    config.service_name.get_or_insert_with(|| SERVICE.to_owned());
+    match &arguments.otlp {
+        Some(url) => {
+            let grpc = url.strip_prefix("grpc://");
+            if grpc.is_some() || url.trim_end_matches('/').ends_with(":4317") {
+                config.otlp.protocol = OtlpProtocol::Grpc;
+            }
+            config.otlp.endpoint = OtlpEndpoint::Base(match grpc {
+                Some(rest) => format!("http://{rest}"),
+                None => url.clone(),
+            });
+            config.exporters = vec![ExporterKind::Otlp];
+        }
+        // Without an address the demo sends nothing, though the library would try the standard one.
+        None if config.otlp.endpoint == OtlpEndpoint::Local => {
+            config.exporters.retain(|kind| *kind != ExporterKind::Otlp);
+        }
+        None => {}
+    }
+    Ok(config)
+}
+
+fn print(outcome: &Outcome, receiver: Option<&str>) {
+    println!("The workflow\n\n{}", outcome.flow);
+    if let Some(sample) = &outcome.sample {
+        let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        let options = WaterfallOptions {
+            width: terminal.unwrap_or(DEFAULT_WIDTH),
+            colour: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        };
+        println!("One run: {} (trace {})\n", sample.document, sample.trace_id);
+        println!("{}", waterfall(&sample.spans, &options));
+        if let Some(report) = &sample.report {
+            let terms: Vec<&str> = report.keywords.iter().map(|keyword| keyword.term.as_str()).collect();
+            println!("What it made of it: a summary, {}", report.summary.method.as_str());
+            report.summary.sentences.iter().for_each(|sentence| println!("  - {sentence}"));
+            println!("  keywords: {}\n", terms.join(", "));
+        }
+    }
+    println!("{}\n", table::summary(&outcome.rows()));
+    println!("{}", outcome.totals());
+    if let Some(receiver) = receiver {
+        println!("Spans go to {receiver}");
+    }
+}
+
+/// Sends what is left, and says so if it could not be sent.
+fn finish(guard: Guard, receiver: Option<&str>) -> Result<(), Box<dyn Error>> {
+    let Some(receiver) = receiver else {
+        return guard.shutdown(FLUSH_TIMEOUT).map_err(Into::into);
+    };
+    guard.flush(FLUSH_TIMEOUT).map_err(|error| error.to_string())?;
+    let (exported, dropped) = (guard.counts().exported(), guard.counts().dropped_total());
+    guard.shutdown(FLUSH_TIMEOUT)?;
+    if dropped > 0 {
+        return Err(format!("{dropped} spans could not be sent to {receiver}; {exported} were").into());
+    }
+    eprintln!("{exported} spans were sent to {receiver}");
+    Ok(())
+}
+
+/// The error with its causes on one line.
+fn described(error: impl Error) -> Box<dyn Error> {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    text.into()
+}

@@ -3,12 +3,8 @@
 //! This is the only place of the renderers that knows the keys of attributes.
 
 use anstyle::{AnsiColor, Style};
+use tta_model::name::attribute::{CACHE_HIT, EXECUTION_STATUS, RETRY_ATTEMPT};
 use tta_model::{ExecutionStatus, SpanRecord, SpanStatus, Value};
-
-// To be replaced by the constants of `tta_model::name::attribute` once they exist.
-const EXECUTION_STATUS: &str = "execution.status";
-const RETRY_ATTEMPT: &str = "retry.attempt";
-const CACHE_HIT: &str = "cache.hit";
 
 /// What a span says about itself beside its name and times.
 pub(super) struct Facts {
@@ -32,11 +28,11 @@ pub(super) enum Outcome {
 impl Facts {
     /// Reads the attributes.
     pub(super) fn of(span: &SpanRecord) -> Self {
-        let status = span.attribute(EXECUTION_STATUS).and_then(Value::as_text);
+        let status = span.attribute(EXECUTION_STATUS.key).and_then(Value::as_text);
         Self {
             outcome: Outcome::of(status, &span.status),
-            attempt: span.attribute(RETRY_ATTEMPT).and_then(Value::as_int),
-            cache_hit: span.attribute(CACHE_HIT).and_then(Value::as_bool),
+            attempt: span.attribute(RETRY_ATTEMPT.key).and_then(Value::as_int),
+            cache_hit: span.attribute(CACHE_HIT.key).and_then(Value::as_bool),
         }
     }
 }
@@ -89,19 +85,19 @@ pub(super) mod tests {
 
     /// The span with what a recorder would have written of it.
     pub(crate) fn ended(mut span: SpanRecord, status: ExecutionStatus) -> SpanRecord {
-        span.attributes.push((EXECUTION_STATUS.into(), status.as_str().into()));
+        span.attributes.push((EXECUTION_STATUS.key(), status.as_str().into()));
         span
     }
 
     /// The span as the given attempt.
     pub(crate) fn attempt(mut span: SpanRecord, number: i64) -> SpanRecord {
-        span.attributes.push((RETRY_ATTEMPT.into(), number.into()));
+        span.attributes.push((RETRY_ATTEMPT.key(), number.into()));
         span
     }
 
     /// The span as a look into a cache.
     pub(crate) fn lookup(mut span: SpanRecord, hit: bool) -> SpanRecord {
-        span.attributes.push((CACHE_HIT.into(), hit.into()));
+        span.attributes.push((CACHE_HIT.key(), hit.into()));
         span
     }
 
