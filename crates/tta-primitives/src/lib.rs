@@ -4,6 +4,7 @@
 //! - [`WorkflowContext`] says on whose behalf a flow runs, and carries what its steps share.
 //! - [`Error`] is what goes wrong, with the facts on which recovery decides.
 //! - [`observe`] is the seam: what an observer of runs is told.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
 #[cfg(feature = "cache")]
 mod cache;
