@@ -1,4 +1,11 @@
 //! What the primitives promise, by promise.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[cfg(feature = "cache")]
+mod cache;
+mod compose;
 mod composition;
+mod context;
+mod saga;
+mod testkit;
+mod ui;
