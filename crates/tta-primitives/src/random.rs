@@ -5,8 +5,10 @@
 
 use std::cell::RefCell;
 
+use rand::RngExt;
+#[cfg(feature = "test-kit")]
+use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
 use tta_model::{SpanId, TraceId};
 use uuid::Uuid;
 
