@@ -26,7 +26,7 @@ pub use compose::{
     Approver, Cases, Condition, Decision, Expiry, Gather, HumanGate, NotPending, PendingApproval, Repeat,
     Route, Router, RouterError, Saga, Strategy, SwitchKey, Then, Until, Validation, conditional,
     conditional_async, delegate, fan_out, first_success, gate, gate_within, parallel, quorum, repeat, router,
-    saga, switch, validate,
+    saga, switch, switch_async, validate,
 };
 pub use context::{
     CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, State, WorkflowContext, WorkflowContextBuilder,

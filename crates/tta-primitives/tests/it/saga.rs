@@ -303,3 +303,40 @@ async fn a_saga_is_a_step_like_any_other() {
     assert_eq!(error.path(), Some("sequential/ship"));
     assert_eq!(log.lines(), ["first 0", "reserve 1", "charge 2"], "a saga that has ended stays done");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whenever_a_task_is_aborted_all_that_was_done_is_undone() {
+    for round in 0..200 {
+        let log = Log::default();
+        let pause = step("pause", |n: i64| async move {
+            tokio::task::yield_now().await;
+            Ok(n)
+        });
+        let flow = log
+            .two()
+            .step(pause.clone())
+            .step(pause)
+            .step(log.forward("send"))
+            .undo("recall", log.undo("recall"));
+        let flow = flow.step(forever());
+        let cx = WorkflowContext::new();
+        let run = tokio::spawn({
+            let cx = cx.clone();
+            async move { flow.run(1, &cx).await }
+        });
+        for _ in 0..round % 5 {
+            tokio::task::yield_now().await;
+        }
+        run.abort();
+        assert!(run.await.unwrap_err().is_cancelled());
+        cx.settled().await;
+        let lines = log.lines();
+        let (done, undone) = lines.split_at(lines.len() / 2);
+        let pairs = [("send", "recall"), ("charge", "refund"), ("reserve", "release")];
+        let word = |line: &String| line.split(' ').next().unwrap().to_owned();
+        let expect: Vec<String> = (done.iter().rev())
+            .map(|line| pairs.iter().find(|(forward, _)| *forward == word(line)).unwrap().1.to_owned())
+            .collect();
+        assert_eq!(undone.iter().map(word).collect::<Vec<_>>(), expect, "{lines:?}");
+    }
+}

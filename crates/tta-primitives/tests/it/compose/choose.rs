@@ -1,6 +1,7 @@
 use tta_primitives::testkit::Tape;
 use tta_primitives::{
     Error, ErrorKind, Flow, WorkflowContext, conditional, conditional_async, delegate, step_with, switch,
+    switch_async,
 };
 
 use super::add;
@@ -88,6 +89,19 @@ workflow.switch.execute
       primitive.b.execute
 "
     );
+}
+
+#[tokio::test]
+async fn the_key_of_a_switch_may_be_awaited_and_may_fail() {
+    let key = |n: i64, cx: WorkflowContext| async move {
+        tokio::task::yield_now().await;
+        let agent = cx.agent_id().map(str::to_owned);
+        Ok(format!("{}{n}", agent.ok_or_else(|| Error::invalid("no agent"))?))
+    };
+    let flow = switch_async(key).case("a7", add("seven", 1)).pass_through();
+    let cx = WorkflowContext::builder().agent_id("a").build();
+    assert_eq!((flow.run(7, &cx).await.unwrap(), flow.run(6, &cx).await.unwrap()), (8, 6));
+    assert_eq!(flow.run(7, &WorkflowContext::new()).await.unwrap_err().kind(), ErrorKind::Invalid);
 }
 
 #[tokio::test]
