@@ -150,6 +150,55 @@ async fn twenty_misses_at_once_make_one_call() {
     assert_eq!((stats.misses, stats.shared), (1, 19));
 }
 
+/// Memory whose look-ups take, after they have looked, as many milliseconds as the list says.
+struct Late {
+    memory: Memory<i64>,
+    delays: std::sync::Mutex<Vec<u64>>,
+}
+
+impl CacheStore<i64> for Late {
+    fn backend(&self) -> &'static str {
+        "late"
+    }
+
+    fn policy(&self) -> &'static str {
+        self.memory.policy()
+    }
+
+    fn get<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Result<Option<Entry<i64>>>> {
+        let delay = self.delays.lock().unwrap().pop().unwrap_or_default();
+        Box::pin(async move {
+            let found = self.memory.get(key).await;
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+            found
+        })
+    }
+
+    fn insert<'a>(
+        &'a self,
+        key: &'a CacheKey,
+        entry: Entry<i64>,
+        keep: Option<Duration>,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.memory.insert(key, entry, keep)
+    }
+
+    fn remove<'a>(&'a self, key: &'a CacheKey) -> BoxFuture<'a, Result<()>> {
+        self.memory.remove(key)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_learns_late_of_a_miss_does_not_call_again() {
+    let compute = Mock::new("compute").otherwise(|n: &i64, _| Ok(*n));
+    let cache = by_input().store(Late { memory: Memory::new(9), delays: vec![50, 1].into() });
+    let flow = compute.flow().cached(&cache);
+    let cx = WorkflowContext::new();
+    let (first, second) = tokio::join!(flow.run(1, &cx), flow.run(1, &cx));
+    assert_eq!((first.unwrap(), second.unwrap()), (1, 1));
+    compute.assert_calls(1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn misses_on_several_threads_make_one_call() {
     for _ in 0..50 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tta_primitives::flow::Steps;
 use tta_primitives::testkit::{Tape, use_paused_time};
-use tta_primitives::{Error, ErrorKind, Flow, WorkflowContext, parallel, saga, step};
+use tta_primitives::{Error, ErrorKind, Flow, WorkflowContext, parallel, saga, step, step_with};
 
 /// What happened, in order.
 #[derive(Clone, Default)]
@@ -227,6 +227,21 @@ async fn a_deadline_undoes_and_does_not_limit_the_undos() {
     assert_eq!(log.lines(), ["reserve 1"], "the run does not wait for the undos");
     cx.settled().await;
     assert_eq!(log.lines(), ["reserve 1", "release 2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_is_not_told_of_the_deadline_that_passed() {
+    let log = Log::default();
+    let told = log.clone();
+    let undo = step_with("release", move |_: i64, cx: WorkflowContext| {
+        told.add(format!("deadline {:?}", cx.deadline()));
+        ready(Ok(()))
+    });
+    let cx = WorkflowContext::builder().timeout(Duration::from_millis(5)).build();
+    let flow = saga("order").step(log.forward("reserve")).undo_flow(undo).step(forever());
+    assert!(flow.run(1, &cx).await.is_err());
+    cx.settled().await;
+    assert_eq!(log.lines(), ["reserve 1", "deadline None"]);
 }
 
 #[tokio::test(start_paused = true)]
