@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tta_model::w3c::{Baggage, TraceParent, TraceState};
 use tta_primitives::testkit::Tape;
 use tta_primitives::{
     CHECKPOINT_LIMIT, ErrorKind, Flow, MicroUsd, ModelTier, State, WorkflowContext, parallel, step, step_with,
@@ -216,6 +217,26 @@ async fn it_survives_json_field_by_field() {
     assert_eq!(read.checkpoints(), cx.checkpoints());
     let json = |cx: &WorkflowContext| serde_json::to_value(cx).unwrap();
     assert_eq!(json(&read), json(&cx), "all that is written, the deadline and checkpoints too");
+}
+
+#[tokio::test]
+async fn what_came_from_elsewhere_goes_on() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    let parent = TraceParent::parse(parent).unwrap().with_state(TraceState::parse("vendor=1").unwrap());
+    let (baggage, _) = Baggage::parse("tenant=acme;private");
+    let cx = WorkflowContext::builder().parent(parent.clone()).baggage(baggage).build();
+    let read: WorkflowContext = serde_json::from_str(&serde_json::to_string(&cx).unwrap()).unwrap();
+    for cx in [cx, read] {
+        assert_eq!(cx.span_context().as_ref(), Some(&parent));
+        assert!(!cx.trace_flags().is_sampled());
+        assert_eq!(cx.baggage().get("tenant"), Some("acme"));
+        let below = step_with("below", |(): (), cx: WorkflowContext| async move {
+            Ok((cx.trace_id(), cx.trace_flags(), cx.trace_state(), cx.create_child_context().trace_flags()))
+        });
+        let (trace, flags, state, child) = below.run((), &cx).await.unwrap();
+        assert_eq!((trace, state.as_str()), (Some(parent.trace_id), "vendor=1"));
+        assert_eq!((flags, child), (parent.flags, parent.flags), "an unsampled parent stays unsampled");
+    }
 }
 
 #[tokio::test]
