@@ -1,8 +1,8 @@
 //! The only place that reads a clock or sleeps.
 //!
-//! Three clocks, three purposes. [`now`] is the monotonic clock of the runtime: timeouts, deadlines
+//! Three clocks, three purposes. `now` is the monotonic clock of the runtime: timeouts, deadlines
 //! and time to live use it, and it stands still in a test that pauses time. [`ticks`] is a cheap
-//! monotonic counter in nanoseconds for the start and end of spans. [`wall`] is the time of day and
+//! monotonic counter in nanoseconds for the start and end of spans. `wall` is the time of day and
 //! is used for nothing but timestamps.
 
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ pub use tokio::time::Instant;
 /// A moment on both clocks, by which ticks are turned into the time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anchor {
-    /// The moment in [ticks](ticks).
+    /// The moment in [ticks].
     pub ticks: u64,
     /// The same moment in nanoseconds since 1970-01-01T00:00:00Z.
     pub unix_nanos: u64,

@@ -4,6 +4,7 @@
 //! - [`WorkflowContext`] says on whose behalf a flow runs, and carries what its steps share.
 //! - [`Error`] is what goes wrong, with the facts on which recovery decides.
 //! - [`observe`] is the seam: what an observer of runs is told.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
 #[cfg(feature = "cache")]
 mod cache;
@@ -27,7 +28,7 @@ pub use compose::{
     Approver, Cases, Condition, Decision, Expiry, Gather, HumanGate, NotPending, PendingApproval, Repeat,
     Route, Router, RouterError, Saga, Strategy, SwitchKey, Then, Until, Validation, conditional,
     conditional_async, delegate, fan_out, first_success, gate, gate_within, parallel, quorum, repeat, router,
-    saga, switch, validate,
+    saga, switch, switch_async, validate,
 };
 pub use context::{
     CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, State, WorkflowContext, WorkflowContextBuilder,

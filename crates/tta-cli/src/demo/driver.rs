@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use tta::{Error, Flow, Result, WorkflowContext};
 
-use super::document::{Limits, RawDocument};
 use super::corpus::DocumentSource;
+use super::document::{Limits, RawDocument};
 use super::text::Report;
 
 /// How many runs are under way at once.
@@ -61,7 +61,8 @@ impl Driver {
     pub(super) async fn run_all(&self, runs: u64) -> Tally {
         let started = Instant::now();
         let mut tally = Tally { documents: self.sources.len(), ..Tally::default() };
-        let mut results = futures::stream::iter(0..runs).map(|run| self.spawn(run)).buffer_unordered(CONCURRENCY);
+        let mut results =
+            futures::stream::iter(0..runs).map(|run| self.spawn(run)).buffer_unordered(CONCURRENCY);
         while let Some((document, result)) = results.next().await {
             tally.add(document, result);
         }
@@ -102,7 +103,10 @@ impl Driver {
         let (workflow, limits) = (self.workflow.clone(), self.limits);
         let task = tokio::spawn(async move {
             let raw = load(source, limits).await?;
-            let cx = WorkflowContext::builder().workflow_name("document").tag("document", raw.name.clone()).build();
+            let cx = WorkflowContext::builder()
+                .workflow_name("document")
+                .tag("document", raw.name.clone())
+                .build();
             workflow.run(raw, &cx).await
         });
         (document, task.await.unwrap_or_else(|join| Err(join.into())))
@@ -113,7 +117,9 @@ impl Driver {
 async fn load(source: DocumentSource, limits: Limits) -> Result<RawDocument> {
     let name = source.name.clone();
     let read: io::Result<RawDocument> = tokio::task::spawn_blocking(move || source.load(&limits)).await?;
-    read.map_err(|error| Error::from(error).context(format_args!("cannot read {name}, check its permissions")))
+    read.map_err(|error| {
+        Error::from(error).context(format_args!("cannot read {name}, check its permissions"))
+    })
 }
 
 impl Tally {

@@ -31,7 +31,8 @@ const SEED: u64 = 7;
 
 /// `validate >> cached( summarise.retry().timeout() | keywords | statistics ) >> aggregate`
 pub(super) fn build(limits: Limits, chaos: f64) -> Flow<RawDocument, Report> {
-    let mut summary = step("summarise", |document: Document| async move { Ok(summarise(&document, SENTENCES)) });
+    let mut summary =
+        step("summarise", |document: Document| async move { Ok(summarise(&document, SENTENCES)) });
     if chaos > 0.0 {
         summary = summary.chaos(Chaos::new(SEED).fail(chaos).kind(ErrorKind::Unavailable));
     }
@@ -66,7 +67,8 @@ impl Primitive for Validate {
 
     async fn run(&self, raw: RawDocument, cx: &WorkflowContext) -> Result<Document> {
         let result = validate(&raw, &self.limits);
-        let errors: Vec<Text> = result.as_ref().err().map(|error| error.to_string().into()).into_iter().collect();
+        let errors: Vec<Text> =
+            result.as_ref().err().map(|error| error.to_string().into()).into_iter().collect();
         cx.emit(&Event::ValidationFinished { rule: &RULE, errors: &errors, warnings: &[] });
         result.map_err(|error| Error::with_source(ErrorKind::Invalid, error))
     }

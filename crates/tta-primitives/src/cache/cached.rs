@@ -93,8 +93,10 @@ where
         let cx = WorkflowContext { deadline: None, ..ask.cx.clone() };
         let shield = Shield::raise(&cx);
         let work = outliving(&cx.clone(), async move {
-            // What it failed with is on its spans; the stale entry stays until its time has passed.
-            let _ = making.make(input, &key, &cx, flight).await;
+            if !making.is_fresh(&key).await {
+                // What it failed with is on its spans; the stale entry stays until its time has passed.
+                let _ = making.make(input, &key, &cx, flight).await;
+            }
             drop(shield);
         });
         let mut renewals = self.cache.shared.renewals.lock().unwrap_or_else(PoisonError::into_inner);

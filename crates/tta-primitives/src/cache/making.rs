@@ -14,6 +14,8 @@ use crate::flow::{Flow, leaf};
 pub(super) struct Making<I, O> {
     flow: Flow<I, O>,
     core: Arc<Core<O>>,
+    /// How long values are fresh.
+    fresh_for: Option<Duration>,
     /// How long values are kept.
     keep_for: Option<Duration>,
     /// How long failures are kept, if they are.
@@ -26,6 +28,7 @@ impl<I, O> Making<I, O> {
         Self {
             flow,
             core: Arc::clone(&cache.shared.core),
+            fresh_for: cache.ttl,
             keep_for: cache.ttl.map(|ttl| ttl.saturating_add(stale)),
             keep_failures_for: cache.negative_ttl,
         }
@@ -34,7 +37,8 @@ impl<I, O> Making<I, O> {
     /// The same for an entry that is still there: a failure does not take its place.
     pub(super) fn renewing(&self) -> Self {
         let (flow, core) = (self.flow.clone(), Arc::clone(&self.core));
-        Self { flow, core, keep_for: self.keep_for, keep_failures_for: None }
+        let (fresh_for, keep_for) = (self.fresh_for, self.keep_for);
+        Self { flow, core, fresh_for, keep_for, keep_failures_for: None }
     }
 
     pub(super) fn flow(&self) -> &Flow<I, O> {
@@ -47,6 +51,12 @@ where
     I: Send + Sync + 'static,
     O: Clone + Send + Sync + 'static,
 {
+    /// Whether somebody has renewed an entry since it was found stale.
+    pub(super) async fn is_fresh(&self, key: &CacheKey) -> bool {
+        let fresh = |entry: Entry<O>| self.fresh_for.is_none_or(|time| entry.age < time);
+        self.core.store.get(key).await.ok().flatten().is_some_and(fresh)
+    }
+
     /// Calls the flow, remembers the output, and gives it to all who wait.
     pub(super) async fn make(
         &self,

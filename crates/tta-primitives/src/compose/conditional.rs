@@ -1,20 +1,16 @@
 //! One of two branches.
 
-use std::future::ready;
-use std::sync::Arc;
-
-use futures::future::BoxFuture;
 use tta_model::Text;
 use tta_model::name::attribute;
 
+use super::question::Question;
 use crate::context::WorkflowContext;
 use crate::error::Result;
 use crate::flow::{Flow, Role};
 use crate::observe::Event;
 use crate::primitive::{Description, Primitive};
 
-type Predicate<I> =
-    Arc<dyn for<'a> Fn(&'a I, &'a WorkflowContext) -> BoxFuture<'a, Result<bool>> + Send + Sync>;
+type Predicate<I> = Question<I, bool>;
 
 /// Begins a conditional: a flow that runs only if a predicate holds, and perhaps another that runs otherwise.
 ///
@@ -34,7 +30,7 @@ type Predicate<I> =
 pub fn conditional<I: Send + Sync + 'static>(
     predicate: impl Fn(&I) -> bool + Send + Sync + 'static,
 ) -> Condition<I> {
-    Condition { predicate: Arc::new(move |input, _| Box::pin(ready(Ok(predicate(input))))) }
+    Condition { predicate: Question::now(predicate) }
 }
 
 /// Begins a conditional whose predicate is async, and may fail. It gets a clone of the input, and the context.
@@ -44,7 +40,7 @@ where
     F: Fn(I, WorkflowContext) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<bool>> + Send + 'static,
 {
-    Condition { predicate: Arc::new(move |input, cx| Box::pin(predicate(input.clone(), cx.clone()))) }
+    Condition { predicate: Question::later(predicate) }
 }
 
 /// A predicate that waits for its flow.
@@ -102,7 +98,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Primitive for Conditional<I, O
     type Out = O;
 
     async fn run(&self, input: I, cx: &WorkflowContext) -> Result<O> {
-        let holds = (self.predicate)(&input, cx).await?;
+        let holds = self.predicate.ask(&input, cx).await?;
         cx.set_attribute(attribute::CONDITION_RESULT.key(), holds);
         let chosen = |branch| cx.emit(&Event::BranchChosen { branch });
         match &self.otherwise {

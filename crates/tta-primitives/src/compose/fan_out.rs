@@ -8,11 +8,10 @@ use tokio::task::JoinSet;
 use tta_model::name::attribute;
 use tta_model::{Key, Value};
 
-use super::parallel::flatten;
+use super::parallel::{flatten, report_failed};
 use crate::context::WorkflowContext;
 use crate::error::{Error, Result};
 use crate::flow::{Each, Flow, PrimitiveNode, Role, node_of, within};
-use crate::observe::Event;
 use crate::primitive::{Description, Primitive};
 
 /// Makes a flow that runs another flow for every item of a list, all at once unless
@@ -125,9 +124,7 @@ impl<I: Send + 'static, O: Send + 'static> FanOut<I, O> {
         } else {
             self.poll(items, &mut ended).await;
         }
-        if !ended.failed.is_empty() {
-            cx.emit(&Event::BranchesFailed { failed: ended.failed.len(), total });
-        }
+        report_failed(cx, ended.failed.len(), total);
         contexts.iter().for_each(|item| cx.shared.checkpoints.append(&item.shared.checkpoints));
         ended
     }

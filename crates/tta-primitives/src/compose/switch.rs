@@ -1,11 +1,11 @@
 //! One of several cases.
 
 use std::fmt::Write;
-use std::sync::Arc;
 
 use tta_model::Text;
 use tta_model::name::attribute;
 
+use super::question::Question;
 use crate::context::WorkflowContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{Flow, Role};
@@ -31,21 +31,35 @@ const DEFAULT: &str = "default";
 /// ```
 pub fn switch<I, K>(key: impl Fn(&I) -> K + Send + Sync + 'static) -> SwitchKey<I>
 where
-    I: Send + 'static,
+    I: Send + Sync + 'static,
     K: Into<Text>,
 {
-    SwitchKey { key: Arc::new(move |input| key(input).into()) }
+    SwitchKey { key: Question::now(move |input| key(input).into()) }
 }
 
-type KeyFn<I> = Arc<dyn Fn(&I) -> Text + Send + Sync>;
+/// Begins a switch whose key is found by a future, which may fail. It gets a clone of the input, and the context.
+pub fn switch_async<I, K, F, Fut>(key: F) -> SwitchKey<I>
+where
+    I: Clone + Send + Sync + 'static,
+    K: Into<Text> + 'static,
+    F: Fn(I, WorkflowContext) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<K>> + Send + 'static,
+{
+    SwitchKey {
+        key: Question::later(move |input, cx| {
+            let key = key(input, cx);
+            async move { Ok(key.await?.into()) }
+        }),
+    }
+}
 
 /// The key of a switch that waits for its first case.
 #[must_use = "a key does nothing without a case"]
 pub struct SwitchKey<I> {
-    key: KeyFn<I>,
+    key: Question<I, Text>,
 }
 
-impl<I: Send + 'static> SwitchKey<I> {
+impl<I: Send + Sync + 'static> SwitchKey<I> {
     /// Adds the first case.
     pub fn case<O: Send + 'static>(self, key: impl Into<Text>, flow: Flow<I, O>) -> Cases<I, O> {
         Cases { key: self.key, cases: vec![(key.into(), flow)] }
@@ -55,11 +69,11 @@ impl<I: Send + 'static> SwitchKey<I> {
 /// A switch of which is not said what happens if no case fits.
 #[must_use = "finish with `default`, `pass_through` or `or_fail`"]
 pub struct Cases<I, O> {
-    key: KeyFn<I>,
+    key: Question<I, Text>,
     cases: Vec<(Text, Flow<I, O>)>,
 }
 
-impl<I: Send + 'static, O: Send + 'static> Cases<I, O> {
+impl<I: Send + Sync + 'static, O: Send + 'static> Cases<I, O> {
     /// Adds a case. Of two cases with the same key the first one counts.
     pub fn case(mut self, key: impl Into<Text>, flow: Flow<I, O>) -> Self {
         self.cases.push((key.into(), flow));
@@ -83,7 +97,7 @@ impl<I: Send + 'static, O: Send + 'static> Cases<I, O> {
     }
 }
 
-impl<I: Send + 'static> Cases<I, I> {
+impl<I: Send + Sync + 'static> Cases<I, I> {
     /// Lets the input pass through if no case fits.
     #[must_use]
     pub fn pass_through(self) -> Flow<I, I> {
@@ -99,12 +113,12 @@ enum Otherwise<I, O> {
 }
 
 struct Switch<I, O> {
-    key: KeyFn<I>,
+    key: Question<I, Text>,
     cases: Vec<(Text, Flow<I, O>)>,
     otherwise: Otherwise<I, O>,
 }
 
-impl<I: Send + 'static, O: Send + 'static> Switch<I, O> {
+impl<I: Send + Sync + 'static, O: Send + 'static> Switch<I, O> {
     fn no_case(&self, key: &Text) -> Error {
         let mut message = format!("no case for `{key}`; the cases are");
         for (index, (case, _)) in self.cases.iter().enumerate() {
@@ -114,12 +128,12 @@ impl<I: Send + 'static, O: Send + 'static> Switch<I, O> {
     }
 }
 
-impl<I: Send + 'static, O: Send + 'static> Primitive for Switch<I, O> {
+impl<I: Send + Sync + 'static, O: Send + 'static> Primitive for Switch<I, O> {
     type In = I;
     type Out = O;
 
     async fn run(&self, input: I, cx: &WorkflowContext) -> Result<O> {
-        let key = (self.key)(&input);
+        let key = self.key.ask(&input, cx).await?;
         let chosen = |branch| cx.emit(&Event::BranchChosen { branch });
         let found = self.cases.iter().enumerate().find(|(_, (case, _))| *case == key);
         if let Some((index, (case, flow))) = found {

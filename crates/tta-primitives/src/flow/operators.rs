@@ -5,7 +5,7 @@
 
 use std::ops::{BitOr, Shr};
 
-use super::{Flow, Many, Single, node_of};
+use super::{Each, Flow, Many, Single, Steps, node_of};
 use crate::compose::{Parallel, Sequential};
 
 impl<I, M, O, S, T> Shr<Flow<M, O, T>> for Flow<I, M, S>
@@ -22,19 +22,27 @@ where
     }
 }
 
-impl<I, A, B, T> BitOr<Flow<I, B, T>> for Flow<I, A, Single>
-where
-    I: Clone + Send + Sync + 'static,
-    A: Send + 'static,
-    B: Send + 'static,
-{
-    type Output = Flow<I, (A, B), Many>;
+macro_rules! two_branches {
+    ($first:ident) => {
+        impl<I, A, B, T> BitOr<Flow<I, B, T>> for Flow<I, A, $first>
+        where
+            I: Clone + Send + Sync + 'static,
+            A: Send + 'static,
+            B: Send + 'static,
+        {
+            type Output = Flow<I, (A, B), Many>;
 
-    /// Both flows at once, on clones of the input.
-    fn bitor(self, other: Flow<I, B, T>) -> Self::Output {
-        Flow::of_node(node_of(Parallel::<I, (A, B)>::of(vec![self.node, other.node])))
-    }
+            /// Both flows at once, on clones of the input.
+            fn bitor(self, other: Flow<I, B, T>) -> Self::Output {
+                Flow::of_node(node_of(Parallel::<I, (A, B)>::of(vec![self.node, other.node])))
+            }
+        }
+    };
 }
+
+two_branches!(Single);
+two_branches!(Each);
+two_branches!(Steps);
 
 macro_rules! one_more_branch {
     ($($branch:ident)*) => {

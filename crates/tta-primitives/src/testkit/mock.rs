@@ -92,7 +92,7 @@ where
     /// The flow to put in the place of a step.
     #[must_use]
     pub fn flow(&self) -> Flow<I, O> {
-        Flow::new(self.clone())
+        Flow::new(Scripted { mock: self.clone() })
     }
 
     /// How often it was called.
@@ -154,7 +154,12 @@ impl<I, O> Mock<I, O> {
     }
 }
 
-impl<I, O> Primitive for Mock<I, O>
+/// The step of a mock.
+struct Scripted<I, O> {
+    mock: Mock<I, O>,
+}
+
+impl<I, O> Primitive for Scripted<I, O>
 where
     I: Clone + Send + Sync + 'static,
     O: Send + 'static,
@@ -163,16 +168,16 @@ where
     type Out = O;
 
     async fn run(&self, input: I, _cx: &WorkflowContext) -> Result<O> {
-        let Answer { delay, result } = self.next(input);
+        let Answer { delay, result } = self.mock.next(input);
         if !delay.is_zero() {
             clock::sleep(delay).await;
         }
-        self.lock().ended += 1;
+        self.mock.lock().ended += 1;
         result
     }
 
     fn describe(&self) -> Description {
-        Description::new(self.name.clone())
+        Description::new(self.mock.name.clone())
     }
 }
 

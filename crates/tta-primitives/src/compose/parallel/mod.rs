@@ -8,6 +8,8 @@ mod race;
 use std::any::Any;
 use std::marker::PhantomData;
 
+use tta_model::name::attribute;
+
 pub use gather::Gather;
 pub use race::{first_success, quorum};
 
@@ -151,9 +153,7 @@ impl<I: Clone + Send + Sync + 'static, T: Send + 'static> Parallel<I, T> {
         } else {
             branch::poll_all(&self.branches, input, (cx, &contexts), &mut tally).await
         };
-        if !tally.failed.is_empty() {
-            cx.emit(&Event::BranchesFailed { failed: tally.failed.len(), total });
-        }
+        report_failed(cx, tally.failed.len(), total);
         // The branches that are still under way are dropped inside, before the parallel ends.
         let result = conclude(branches, tally);
         contexts.iter().for_each(|branch| cx.shared.checkpoints.append(&branch.shared.checkpoints));
@@ -165,6 +165,14 @@ impl<I: Clone + Send + Sync + 'static, T: Send + 'static> Parallel<I, T> {
         let child = |(index, branch)| Child::of_node(Role::Branch { index, total }, branch);
         let children = self.branches.iter().enumerate().map(child).collect();
         self.policy.describe(Description { children, ..Description::new("parallel") })
+    }
+}
+
+/// Says how many branches failed, if any did.
+pub(crate) fn report_failed(cx: &WorkflowContext, failed: usize, total: usize) {
+    if failed > 0 {
+        cx.set_attribute(attribute::PARALLEL_FAILED.key(), failed);
+        cx.emit(&Event::BranchesFailed { failed, total });
     }
 }
 
