@@ -118,7 +118,7 @@ pub(super) mod tests {
     fn attributes_of_another_type_say_nothing() {
         let mut odd = span(1, None, "odd", 0..1);
         odd.attributes =
-            [EXECUTION_STATUS, RETRY_ATTEMPT, CACHE_HIT].map(|key| (key.into(), 1.5.into())).into();
+            [EXECUTION_STATUS, RETRY_ATTEMPT, CACHE_HIT].map(|key| (key.key(), 1.5.into())).into();
         let facts = Facts::of(&odd);
         assert_eq!(
             (facts.outcome, facts.attempt, facts.cache_hit),

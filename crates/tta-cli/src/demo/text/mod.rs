@@ -12,4 +12,6 @@ mod summary;
 pub(crate) use keywords::{Keyword, keywords};
 pub(crate) use report::{Report, aggregate};
 pub(crate) use statistics::{Statistics, statistics};
-pub(crate) use summary::{Method, Summary, summarise};
+#[cfg(test)]
+pub(crate) use summary::Method;
+pub(crate) use summary::{Summary, summarise};
