@@ -61,8 +61,10 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// The files of the core that may spawn, because they abort what they spawned when they are dropped.
-const SPAWNERS: &[&str] = &["compose/parallel.rs"];
+/// The files of the core that may spawn: branches and items, which are joined or aborted by their primitive; the
+/// renewal of cache entries, which ends with the cache; and the undoing of a saga, which its run waits for.
+const SPAWNERS: &[&str] =
+    &["cache/cached.rs", "compose/fan_out.rs", "compose/parallel/branch.rs", "compose/saga/undo.rs"];
 
 /// Finds the words that the core's files may not say, and prints in libraries.
 pub(super) fn check(crates: &[Crate]) -> Vec<Violation> {

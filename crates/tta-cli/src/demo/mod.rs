@@ -32,15 +32,18 @@ use outcome::{Outcome, Sample};
 const SERVICE: &str = "tta-demo";
 /// How long the last spans may take to leave.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often each document is run by default: the second time the cache knows it.
+const DEFAULT_PASSES: u64 = 2;
 /// How wide a waterfall is where no terminal says.
 const DEFAULT_WIDTH: usize = 110;
 
 /// What `tta demo` can be told.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// How many documents to run through the workflow at full speed, again from the first after the last.
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
-    runs: u64,
+    /// How many documents to run through the workflow at full speed, again from the first after the last; by
+    /// default each one twice.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    runs: Option<u64>,
     /// A file, or a folder of text files; by default the documentation of the repository around the current folder.
     #[arg(long, value_name = "PATH")]
     input: Option<PathBuf>,
@@ -77,8 +80,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let guard = Telemetry::with_config(config).exporter(memory.clone()).summary(&summary).install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
 
+    let runs = arguments.runs.unwrap_or(sources.len() as u64 * DEFAULT_PASSES);
     let driver = driver::Driver::new(workflow.clone(), sources, limits);
-    let tally = runtime.block_on(driver.run_all(arguments.runs));
+    let tally = runtime.block_on(driver.run_all(runs));
     // A receiver that is away is told at the end; what the demo shows of itself needs no receiver.
     let sent = guard.flush(FLUSH_TIMEOUT);
     let sample = Sample::choose(memory.take(), &tally);

@@ -150,6 +150,7 @@ impl Primitive {
             runs: self.executions,
             succeeded: self.successes,
             percentiles: Some(Percentiles { p50_ms: self.p50_ms, p95_ms: self.p95_ms, p99_ms: self.p99_ms }),
+            cache_hits: (self.cache_lookups > 0).then_some(self.cache_hits),
             retries: self.retries,
         }
     }

@@ -15,6 +15,8 @@ pub(crate) struct SummaryRow {
     pub(crate) succeeded: u64,
     /// The durations; none where nothing ran.
     pub(crate) percentiles: Option<Percentiles>,
+    /// How often it was answered from memory, if it is a cache.
+    pub(crate) cache_hits: Option<u64>,
     /// How often it was tried again.
     pub(crate) retries: u64,
 }
@@ -34,7 +36,8 @@ pub(crate) struct Percentiles {
 const RULE_BELOW_HEADER: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-const HEADER: [&str; 7] = ["primitive", "runs", "success %", "p50 ms", "p95 ms", "p99 ms", "retries"];
+const HEADER: [&str; 8] =
+    ["primitive", "runs", "success %", "p50 ms", "p95 ms", "p99 ms", "cache hits", "retries"];
 
 /// The rows as a table of plain text, as wide as its content, in the order given.
 pub(crate) fn summary(rows: &[SummaryRow]) -> String {
@@ -47,11 +50,11 @@ pub(crate) fn summary(rows: &[SummaryRow]) -> String {
     table.trim_fmt()
 }
 
-fn cells(row: &SummaryRow) -> [String; 7] {
+fn cells(row: &SummaryRow) -> [String; 8] {
     let milliseconds = |of: fn(&Percentiles) -> f64| {
         row.percentiles
             .as_ref()
-            .map_or_else(|| "-".to_owned(), |percentiles| format!("{:.2}", of(percentiles)))
+            .map_or_else(|| "-".to_owned(), |percentiles| format!("{:.3}", of(percentiles)))
     };
     [
         cell::clean(&row.path).into_owned(),
@@ -60,6 +63,7 @@ fn cells(row: &SummaryRow) -> [String; 7] {
         milliseconds(|percentiles| percentiles.p50_ms),
         milliseconds(|percentiles| percentiles.p95_ms),
         milliseconds(|percentiles| percentiles.p99_ms),
+        row.cache_hits.map_or_else(|| "-".to_owned(), |hits| hits.to_string()),
         row.retries.to_string(),
     ]
 }
@@ -79,7 +83,15 @@ mod tests {
 
     fn row(path: &str, runs: u64, succeeded: u64, percentiles: Option<[f64; 3]>) -> SummaryRow {
         let percentiles = percentiles.map(|[p50_ms, p95_ms, p99_ms]| Percentiles { p50_ms, p95_ms, p99_ms });
-        SummaryRow { path: path.to_owned(), runs, succeeded, percentiles, retries: runs - succeeded }
+        let cache_hits = (runs > 1_000).then_some(7);
+        SummaryRow {
+            path: path.to_owned(),
+            runs,
+            succeeded,
+            percentiles,
+            cache_hits,
+            retries: runs - succeeded,
+        }
     }
 
     #[test]
@@ -90,11 +102,11 @@ mod tests {
             row("demo/größe", 0, 0, None),
         ]);
         let expect = "
- primitive           runs   success %   p50 ms   p95 ms    p99 ms   retries
-────────────────────────────────────────────────────────────────────────────
- demo/validate         40        92.5     0.05     0.13      1.50         3
- demo/summarise   1000000        99.9    12.00    80.25   1203.50         1
- demo/größe             0           -        -        -         -         0";
+ primitive           runs   success %   p50 ms   p95 ms     p99 ms   cache hits   retries
+──────────────────────────────────────────────────────────────────────────────────────────
+ demo/validate         40        92.5    0.050    0.126      1.500            -         3
+ demo/summarise   1000000        99.9   12.000   80.250   1203.500            7         1
+ demo/größe             0           -        -        -          -            -         0";
         assert_eq!(format!("\n{table}"), expect, "\n{table}");
     }
 

@@ -134,10 +134,9 @@ impl DirectSpan {
 
     /// Writes the spans of the role and of the node.
     fn write(&self, batch: &mut Batch, finished: &NodeFinished<'_>, added: Option<&mut Added>) {
-        let (run, node) = (batch.intern_run(finished.run), batch.intern_node(finished.node));
         let mut raw = RawSpan {
-            run,
-            node,
+            run: batch.intern_run(finished.run),
+            node: batch.intern_node(finished.node),
             span_id: self.span_id,
             parent: self.role_id.or(self.parent),
             parent_is_remote: self.role_id.is_none() && self.parent_is_remote,
@@ -149,19 +148,8 @@ impl DirectSpan {
             rare: None,
         };
         if let (Some(role_id), Some(role)) = (self.role_id, finished.role) {
-            let first = index(batch.attributes.len());
-            batch.attributes.extend_from_slice(&self.role_attributes);
-            let rare = error_info(finished, false).map(|error| batch.add_rare(error));
             let node = batch.intern_node(role);
-            batch.spans.push(RawSpan {
-                node,
-                span_id: role_id,
-                parent: self.parent,
-                parent_is_remote: self.parent_is_remote,
-                attributes: first..index(batch.attributes.len()),
-                rare,
-                ..raw.clone()
-            });
+            self.write_role(batch, finished, RawSpan { span_id: role_id, node, ..raw.clone() });
         }
         let mut rare = error_info(finished, finished.error_arose_here);
         if let Some(added) = added {
@@ -175,6 +163,19 @@ impl DirectSpan {
         }
         raw.rare = rare.map(|rare| batch.add_rare(rare));
         batch.spans.push(raw);
+    }
+
+    fn write_role(&self, batch: &mut Batch, finished: &NodeFinished<'_>, raw: RawSpan) {
+        let first = index(batch.attributes.len());
+        batch.attributes.extend_from_slice(&self.role_attributes);
+        let rare = error_info(finished, false).map(|error| batch.add_rare(error));
+        batch.spans.push(RawSpan {
+            parent: self.parent,
+            parent_is_remote: self.parent_is_remote,
+            attributes: first..index(batch.attributes.len()),
+            rare,
+            ..raw
+        });
     }
 
     /// Writes the spans into the batch of this thread.

@@ -7,20 +7,22 @@ mod tape;
 
 use std::cell::Cell;
 
+use crate::clock;
+
 pub use chaos::Chaos;
 pub use check::Violation;
 pub use mock::Mock;
 pub use tape::{Tape, TapeSpan};
 
 thread_local! {
-    static PAUSED: Cell<Option<tokio::time::Instant>> = const { Cell::new(None) };
+    static PAUSED: Cell<Option<clock::Instant>> = const { Cell::new(None) };
 }
 
 /// Makes the spans of this thread use the runtime's clock, which a test can pause, instead of the processor's.
 ///
 /// Call it at the beginning of a test with `#[tokio::test(start_paused = true)]`.
 pub fn use_paused_time() {
-    PAUSED.set(Some(tokio::time::Instant::now()));
+    PAUSED.set(Some(clock::now()));
 }
 
 /// Makes this thread draw the same random numbers in every run of a test.
@@ -30,7 +32,7 @@ pub fn seed(seed: u64) {
 
 pub(crate) fn paused_ticks() -> Option<u64> {
     let origin = PAUSED.get()?;
-    let since = tokio::time::Instant::now().saturating_duration_since(origin);
+    let since = clock::now().saturating_duration_since(origin);
     // An offset keeps ticks before the pause apart from zero.
     Some(1_000_000_000 + u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -55,14 +55,14 @@ pub(crate) fn run(cases: &mut [Box<dyn Case>], rounds: usize, executions: u64) -
     let of =
         |name| cases.iter().zip(&medians).find(|(case, _)| case.name() == name).map_or(f64::NAN, |(_, m)| *m);
     let (bare, tracing) = (of(BARE), of(TRACING));
-    let figure = |(case, median_ns): (&Box<dyn Case>, &f64)| Figure {
+    let figure = |case: &dyn Case, median_ns: f64| Figure {
         case: case.name(),
-        median_ns: *median_ns,
-        allocations: allocations(&**case),
+        median_ns,
+        allocations: allocations(case),
         ratio_to_bare: median_ns / bare,
         ratio_to_tracing: tracing / median_ns,
     };
-    cases.iter().zip(&medians).map(figure).collect()
+    cases.iter().zip(medians).map(|(case, median)| figure(&**case, median)).collect()
 }
 
 /// What an execution costs after many, in units of what it costs at first.

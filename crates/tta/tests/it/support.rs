@@ -15,6 +15,9 @@ use tta::export::memory::MemoryExporter;
 use tta::recorder::{ApplicationTracer, Drain, Recorder};
 use tta::sampling::Sampler;
 
+/// How much two clocks may differ.
+const SLACK_NANOS: u64 = 1_000_000;
+
 /// A span, whoever made it.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -126,11 +129,19 @@ fn write(text: &mut String, children: &HashMap<Option<&str>, Vec<&Seen>>, of: Op
     }
 }
 
-/// One trace, one root, no missing parent.
+/// One trace, one root, no missing parent, and no child outside of its parent's time.
 pub fn assert_connected(spans: &[Seen]) {
     let traces: std::collections::HashSet<_> = spans.iter().map(|span| &span.trace).collect();
     assert_eq!(traces.len(), 1, "one trace: {}", tree(spans));
     let ids: std::collections::HashSet<_> = spans.iter().map(|span| span.id.as_str()).collect();
     let roots = spans.iter().filter(|span| !span.parent.as_deref().is_some_and(|id| ids.contains(id)));
     assert_eq!(roots.count(), 1, "one root: {}", tree(spans));
+    for span in spans {
+        let Some(parent) = spans.iter().find(|other| Some(&other.id) == span.parent.as_ref()) else {
+            continue;
+        };
+        // The application's spans have a clock of their own, which may differ by a little.
+        let within = parent.start <= span.start + SLACK_NANOS && span.end <= parent.end + SLACK_NANOS;
+        assert!(within, "{} lies within {}", span.name, parent.name);
+    }
 }
