@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tta_model::name::log::TELEMETRY_DROPPED;
 use tta_primitives::observe::{self, AlreadyInstalled, Installed, Observer};
 
 use crate::config::{Config, ConfigError, ExporterKind};
@@ -12,6 +13,7 @@ use crate::counts::SpanCounts;
 use crate::export::console::ConsoleExporter;
 use crate::export::{FlushError, SpanExporter};
 use crate::recorder::{ApplicationTracer, Drain, Recorder};
+use crate::report;
 use crate::resource::Resource;
 use crate::sampling::Sampler;
 use crate::summary::Summary;
@@ -245,7 +247,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Err(error) = self.stop(DROP_TIMEOUT) {
-            tracing::warn!(target: "tta::export", %error, "spans were lost at the end of recording");
+            report::warn(&TELEMETRY_DROPPED, &format!("recording ended, and {error}"));
         }
     }
 }

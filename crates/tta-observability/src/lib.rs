@@ -11,6 +11,7 @@ pub mod export;
 mod init;
 pub mod recorder;
 mod redact;
+mod report;
 pub mod resource;
 pub mod sampling;
 pub mod summary;

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use tta_model::name::log::TELEMETRY_EXPORT_FAILED;
 
+use crate::report;
+
 /// How long the next report waits after one.
 const BETWEEN_REPORTS: Duration = Duration::from_secs(60);
 
@@ -76,12 +78,7 @@ impl Trouble {
     }
 
     fn report(&self, reason: &str) {
-        tracing::warn!(
-            target: "tta::export",
-            event = TELEMETRY_EXPORT_FAILED.name,
-            endpoint = self.url,
-            "spans cannot be sent to {reason}"
-        );
+        report::warn(&TELEMETRY_EXPORT_FAILED, &format!("spans cannot be sent to {reason}"));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
