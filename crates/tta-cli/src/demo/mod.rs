@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tta::config::{Config, ExporterKind, OtlpEndpoint, OtlpProtocol};
+use tta::export::FlushError;
 use tta::export::memory::MemoryExporter;
 use tta::summary::Summary;
 use tta::{Guard, Telemetry};
@@ -92,13 +93,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     } else {
         print(&outcome, receiver.as_deref());
     }
-    if !arguments.exit {
-        sent.as_ref().err().inspect(|error| eprintln!("warning: {error}"));
-        println!("\nGoing on with about one run a second; press Ctrl-C to stop.");
-        runtime.block_on(driver.run_live(|| drop(memory.take())));
+    if arguments.exit {
+        return finish(guard, sent, receiver.as_deref());
     }
-    drop(runtime);
-    finish(guard, receiver.as_deref())
+    sent.err().inspect(|error| eprintln!("warning: {error}"));
+    println!("\nGoing on with about one run a second; press Ctrl-C to stop.");
+    runtime.block_on(driver.run_live(|| drop(memory.take())));
+    let sent = guard.flush(FLUSH_TIMEOUT);
+    finish(guard, sent, receiver.as_deref())
 }
 
 /// The environment, and what the command line says on top of it.
@@ -150,14 +152,16 @@ fn print(outcome: &Outcome, receiver: Option<&str>) {
     }
 }
 
-/// Sends what is left, and says so if it could not be sent.
-fn finish(guard: Guard, receiver: Option<&str>) -> Result<(), Box<dyn Error>> {
-    let Some(receiver) = receiver else {
-        return guard.shutdown(FLUSH_TIMEOUT).map_err(Into::into);
-    };
-    guard.flush(FLUSH_TIMEOUT).map_err(|error| error.to_string())?;
+/// Ends recording, and says what became of the spans.
+fn finish(guard: Guard, sent: Result<(), FlushError>, receiver: Option<&str>) -> Result<(), Box<dyn Error>> {
     let (exported, dropped) = (guard.counts().exported(), guard.counts().dropped_total());
+    if let Err(error) = sent {
+        // What could not be sent by now is not waited for once more.
+        let _ = guard.shutdown(Duration::ZERO);
+        return Err(error.into());
+    }
     guard.shutdown(FLUSH_TIMEOUT)?;
+    let Some(receiver) = receiver else { return Ok(()) };
     if dropped > 0 {
         return Err(format!("{dropped} spans could not be sent to {receiver}; {exported} were").into());
     }
