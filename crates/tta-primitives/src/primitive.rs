@@ -47,6 +47,10 @@ pub trait Primitive: Send + Sync + 'static {
     /// What comes out.
     type Out: Send + 'static;
 
+    /// Whether the work looks at its context. Where it does not, an unobserved node is spared making one.
+    #[doc(hidden)]
+    const NEEDS_CONTEXT: bool = true;
+
     /// Does the work.
     ///
     /// # Errors

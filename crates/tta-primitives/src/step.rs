@@ -76,6 +76,8 @@ where
     type In = I;
     type Out = O;
 
+    const NEEDS_CONTEXT: bool = false;
+
     async fn run(&self, input: I, _cx: &WorkflowContext) -> Result<O> {
         (self.run)(input).await
     }

@@ -45,8 +45,9 @@ pub(super) async fn execute<P: Primitive>(
         return observe(primitive, input, parent, call).await;
     }
     // Nobody is told of this node, so there is nothing to be told when it is dropped.
-    let cx = parent.at(call.at, None);
-    let result = Caught { future: pin!(primitive.run(input, &cx)) }.await;
+    let own = P::NEEDS_CONTEXT.then(|| parent.at(call.at, None));
+    let cx = own.as_ref().unwrap_or(parent);
+    let result = Caught { future: pin!(primitive.run(input, cx)) }.await;
     result.map_err(|error| located(error, parent, call).0)
 }
 
