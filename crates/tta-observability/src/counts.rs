@@ -71,6 +71,7 @@ impl SpanCounts {
         self.recorded.fetch_add(spans as u64, Ordering::Relaxed);
     }
 
+    #[cfg(feature = "otlp")]
     pub(crate) fn add_exported(&self, spans: usize) {
         self.exported.fetch_add(spans as u64, Ordering::Relaxed);
     }

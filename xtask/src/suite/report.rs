@@ -18,11 +18,11 @@ impl Tally {
     /// Adds what a line of a test runner's output says: libtest's `test result:` or nextest's `Summary`.
     pub(crate) fn read(&mut self, line: &str) {
         let line = without_colour(line);
-        let line = line.trim_start();
-        if !(line.starts_with("test result:") || line.starts_with("Summary [")) {
+        // Nextest shows what a failed test printed, libtest's own count of one included, indented.
+        if !(line.starts_with("test result:") || line.trim_start().starts_with("Summary [")) {
             return;
         }
-        let line = line.split_once(']').map_or(line, |(_, counts)| counts);
+        let line = line.split_once(']').map_or(line.as_str(), |(_, counts)| counts);
         let words: Vec<&str> =
             line.split([' ', ',', ';', '(', ')', ':']).filter(|word| !word.is_empty()).collect();
         for pair in words.windows(2) {
@@ -162,6 +162,7 @@ mod tests {
             1,
         );
         check("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out", 3, 2, 0);
+        check("    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out", 0, 0, 0);
         check("     Summary [   0.032s] 5 tests run: 4 passed (1 slow), 1 failed, 2 skipped", 4, 1, 2);
         check("     Summary [   9.1s] 3 tests run: 1 passed, 1 timed out, 1 exec failed, 0 skipped", 1, 2, 0);
         check(

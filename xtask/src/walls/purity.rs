@@ -167,7 +167,7 @@ mod tests {
             "fn f() { set.spawn(g()); }",
         ] {
             check("tta-primitives", "retry.rs", text, 1);
-            check("tta-primitives", "compose/parallel.rs", text, 0);
+            check("tta-primitives", "compose/saga/undo.rs", text, 0);
         }
         check("tta-primitives", "retry.rs", "fn f() { branches.spawned(); }", 0);
     }

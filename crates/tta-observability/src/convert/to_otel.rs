@@ -5,49 +5,12 @@
 //! several types.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace as otel;
-use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue};
-use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use opentelemetry::{Array, KeyValue, StringValue};
 use tta_model::w3c::TraceState;
-use tta_model::{EventRecord, Key, LinkRecord, SpanContext, SpanKind, SpanRecord, SpanStatus, Text, Value};
-
-static SCOPE: LazyLock<InstrumentationScope> =
-    LazyLock::new(|| InstrumentationScope::builder("tta").with_version(env!("CARGO_PKG_VERSION")).build());
-
-/// Makes the SDK's span of a record.
-pub(crate) fn span(record: &SpanRecord) -> SpanData {
-    let context = SpanContext {
-        trace_id: record.trace_id,
-        span_id: record.span_id,
-        flags: record.flags,
-        state: record.state.clone(),
-    };
-    let mut events = SpanEvents::default();
-    events.events = record.events.iter().map(event).collect();
-    events.dropped_count = record.dropped_events;
-    let mut links = SpanLinks::default();
-    links.links = record.links.iter().map(link).collect();
-    SpanData {
-        span_context: span_context(&context, false),
-        parent_span_id: record
-            .parent_span_id
-            .map_or(otel::SpanId::INVALID, |parent| otel::SpanId::from(parent.get())),
-        parent_span_is_remote: record.parent_is_remote,
-        span_kind: kind(record.kind),
-        name: text_of(&record.name),
-        start_time: time(record.start_unix_nanos),
-        end_time: time(record.end_unix_nanos.max(record.start_unix_nanos)),
-        attributes: attributes(&record.attributes),
-        dropped_attributes_count: record.dropped_attributes,
-        events,
-        links,
-        status: status(&record.status),
-        instrumentation_scope: SCOPE.clone(),
-    }
-}
+use tta_model::{Key, SpanContext, Text, Value};
 
 /// Makes the SDK's attributes.
 pub(crate) fn attributes(attributes: &[(Key, Value)]) -> Vec<KeyValue> {
@@ -111,13 +74,6 @@ fn otel_key(key: &Key) -> opentelemetry::Key {
     }
 }
 
-fn text_of(text: &Text) -> std::borrow::Cow<'static, str> {
-    match text {
-        Text::Static(text) => (*text).into(),
-        Text::Shared(text) => text.to_string().into(),
-    }
-}
-
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut digits, byte| {
         // Writing to a string cannot fail.
@@ -145,32 +101,6 @@ pub(crate) fn trace_state(state: &TraceState) -> otel::TraceState {
     }
     // Both sides read the grammar of the same standard; should they differ, the span matters more.
     state.as_str().parse().unwrap_or_default()
-}
-
-fn event(record: &EventRecord) -> otel::Event {
-    otel::Event::new(text_of(&record.name), time(record.time_unix_nanos), attributes(&record.attributes), 0)
-}
-
-fn link(record: &LinkRecord) -> otel::Link {
-    otel::Link::new(span_context(&record.context, false), attributes(&record.attributes), 0)
-}
-
-fn kind(kind: SpanKind) -> otel::SpanKind {
-    match kind {
-        SpanKind::Internal => otel::SpanKind::Internal,
-        SpanKind::Server => otel::SpanKind::Server,
-        SpanKind::Client => otel::SpanKind::Client,
-        SpanKind::Producer => otel::SpanKind::Producer,
-        SpanKind::Consumer => otel::SpanKind::Consumer,
-    }
-}
-
-fn status(status: &SpanStatus) -> otel::Status {
-    match status {
-        SpanStatus::Unset => otel::Status::Unset,
-        SpanStatus::Ok => otel::Status::Ok,
-        SpanStatus::Error(description) => otel::Status::Error { description: text_of(description) },
-    }
 }
 
 /// Makes a time of day.

@@ -12,7 +12,7 @@ use super::queue::Queue;
 use super::trouble::Trouble;
 use super::{OtlpError, transport};
 use crate::config::{BatchConfig, OtlpConfig};
-use crate::convert::to_otel;
+use crate::convert::span_data;
 use crate::resource::Resource;
 
 /// Sends batches until the queue ends.
@@ -66,7 +66,7 @@ impl Worker {
     async fn send_all(&self) {
         while let Some(batch) = self.queue.next().await {
             let count = batch.len();
-            let spans = batch.iter().map(to_otel::span).collect();
+            let spans = batch.iter().map(span_data::span).collect();
             drop(batch);
             let sending = tokio::time::timeout(self.limit, self.exporter.export(spans));
             let sent = tokio::select! {
