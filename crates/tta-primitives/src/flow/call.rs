@@ -168,7 +168,6 @@ impl Drop for NodeScope<'_> {
     }
 }
 
-#[cfg(feature = "cache")]
 /// Does a part of a node's work in a span of its own below the node, such as the look-up of a cache.
 ///
 /// A leaf is not a node: it has no address, and nothing runs below it.
@@ -201,7 +200,6 @@ pub(crate) async fn leaf<T>(
     result
 }
 
-#[cfg(feature = "cache")]
 /// A leaf between its start and its end.
 struct LeafScope<'a> {
     cx: &'a WorkflowContext,
@@ -209,7 +207,6 @@ struct LeafScope<'a> {
     observation: Option<Arc<dyn Observation>>,
 }
 
-#[cfg(feature = "cache")]
 impl LeafScope<'_> {
     fn close(&mut self, status: ExecutionStatus, error: Option<&Error>) {
         let Some(observation) = self.observation.take() else { return };
@@ -225,7 +222,6 @@ impl LeafScope<'_> {
     }
 }
 
-#[cfg(feature = "cache")]
 impl Drop for LeafScope<'_> {
     fn drop(&mut self) {
         self.close(ExecutionStatus::Cancelled, None);

@@ -18,9 +18,7 @@ use tta_model::Text;
 pub use lint::{Lint, LintKind};
 pub use role::{Child, Role};
 
-#[cfg(feature = "cache")]
-pub(crate) use call::leaf;
-pub(crate) use call::{Call, RoleCall, current_while, panicked, within};
+pub(crate) use call::{Call, RoleCall, current_while, leaf, panicked, within};
 pub(crate) use node::{NodeRef, PrimitiveNode, Running, Slot, node_of, take};
 pub(crate) use plan::Plan;
 
