@@ -1,0 +1,79 @@
+//! Callers that do what nobody thought of.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tta_primitives::{ErrorKind, Flow, Retry, WorkflowContext, parallel, step, step_with};
+
+/// Gives its address, and adds it to a list.
+fn locate(name: &'static str, seen: &Arc<Mutex<Vec<String>>>) -> Flow<i64, i64> {
+    let seen = Arc::clone(seen);
+    step_with(name, move |n: i64, cx: WorkflowContext| {
+        seen.lock().unwrap().push(cx.path().to_string());
+        async move { Ok(n) }
+    })
+}
+
+#[tokio::test]
+async fn addresses_are_unique_whatever_the_names_are() {
+    let seen = Arc::default();
+    let names = ["a", "a", "a[1]", "x/y"];
+    let nested = locate("y", &seen).timeout(Duration::from_secs(1)).named("x");
+    let branches = names.into_iter().map(|name| locate(name, &seen));
+    parallel([nested].into_iter().chain(branches)).run(1, &WorkflowContext::new()).await.unwrap();
+    let seen = seen.lock().unwrap().clone();
+    let expect = ["x/y", "a", "a[1]", "a[1][1]", "x/y[1]"].map(|path| format!("parallel/{path}"));
+    assert_eq!(seen, expect);
+}
+
+#[tokio::test]
+async fn a_flow_made_at_run_time_is_let_go_when_its_maker_lets_it_go() {
+    let held = Arc::new(());
+    let inner = Arc::clone(&held);
+    let outer = step_with("outer", move |n: i64, cx: WorkflowContext| {
+        let held = Arc::clone(&inner);
+        async move {
+            let made = step("made", move |n: i64| {
+                let held = Arc::clone(&held);
+                async move { Ok(n + Arc::strong_count(&held) as i64) }
+            });
+            made.run(n, &cx).await
+        }
+    });
+    for _ in 0..3 {
+        outer.run(1, &WorkflowContext::new()).await.unwrap();
+        assert_eq!(Arc::strong_count(&held), 2, "the test's own and the outer step's");
+    }
+}
+
+#[test]
+fn flows_without_timers_need_no_runtime() {
+    let add = |name| step(name, |n: i64| async move { Ok(n + 1) });
+    let flow = (add("a") | add("b")).then("sum", |(a, b)| async move { Ok(a + b) });
+    let flow = flow.retry(Retry::constant(3, Duration::ZERO)).fallback(add("c"));
+    assert_eq!(flow.run(1, &WorkflowContext::new()).now_or_never().unwrap().unwrap(), 4);
+    let cx = WorkflowContext::new();
+    cx.cancel();
+    let cancelled = flow.run(1, &cx).now_or_never().unwrap().unwrap_err();
+    assert_eq!(cancelled.kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn deep_and_long_flows_are_planned_run_and_dropped() {
+    let add = |n: i64| async move { Ok(n + 1) };
+    let mut long = step("first", add);
+    for _ in 0..2_000 {
+        long = long.then("next", add);
+    }
+    assert_eq!(long.run(0, &WorkflowContext::new()).now_or_never().unwrap().unwrap(), 2_001);
+    let work = move || {
+        let mut deep = step("innermost", add);
+        for _ in 0..1_000 {
+            deep = deep.or_value(0).named("level");
+        }
+        assert!(deep.to_tree().len() > 1_000);
+        assert_eq!(deep.run(0, &WorkflowContext::new()).now_or_never().unwrap().unwrap(), 1);
+    };
+    std::thread::Builder::new().stack_size(64 << 20).spawn(work).unwrap().join().unwrap();
+}
