@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tta_primitives::{ErrorKind, Flow, Retry, WorkflowContext, parallel, step, step_with};
+use tta_primitives::{ErrorKind, Flow, MicroUsd, Retry, State, WorkflowContext, parallel, step, step_with};
 
 /// Gives its address, and adds it to a list.
 fn locate(name: &'static str, seen: &Arc<Mutex<Vec<String>>>) -> Flow<i64, i64> {
@@ -45,6 +45,25 @@ async fn a_flow_made_at_run_time_is_let_go_when_its_maker_lets_it_go() {
         outer.run(1, &WorkflowContext::new()).await.unwrap();
         assert_eq!(Arc::strong_count(&held), 2, "the test's own and the outer step's");
     }
+}
+
+#[test]
+fn what_was_spent_never_wraps_around() {
+    let cx = WorkflowContext::builder().budget(MicroUsd(100)).build();
+    cx.charge(MicroUsd(i64::MAX));
+    assert_eq!(cx.charge(MicroUsd(i64::MAX)), MicroUsd(i64::MAX));
+    assert_eq!(cx.spent(), MicroUsd(i64::MAX));
+    assert_eq!(cx.check_budget(MicroUsd(1)).unwrap_err().kind(), ErrorKind::BudgetExceeded);
+}
+
+#[test]
+fn a_value_survives_a_change_that_panics() {
+    let state = State::default();
+    state.set("n", 1);
+    let changed = state.clone();
+    let panicked = std::panic::catch_unwind(move || changed.update("n", |_| panic!("no")));
+    assert!(panicked.is_err());
+    assert_eq!(state.get("n").and_then(|n| n.as_int()), Some(1));
 }
 
 #[test]
