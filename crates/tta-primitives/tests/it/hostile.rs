@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tta_primitives::{ErrorKind, Flow, MicroUsd, Retry, State, WorkflowContext, parallel, step, step_with};
+use tta_primitives::{
+    ErrorKind, Flow, MicroUsd, Retry, Route, State, Strategy, WorkflowContext, parallel, router, step,
+    step_with,
+};
 
 /// Gives its address, and adds it to a list.
 fn locate(name: &'static str, seen: &Arc<Mutex<Vec<String>>>) -> Flow<i64, i64> {
@@ -64,6 +67,26 @@ fn a_value_survives_a_change_that_panics() {
     let panicked = std::panic::catch_unwind(move || changed.update("n", |_| panic!("no")));
     assert!(panicked.is_err());
     assert_eq!(state.get("n").and_then(|n| n.as_int()), Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_hangs_is_not_taken_for_ever() {
+    let hangs = step("hangs", |n: i64| async move {
+        std::future::pending::<()>().await;
+        Ok(n)
+    });
+    let works = step("works", |n: i64| async move { Ok(n) });
+    let flow = router(Strategy::latency())
+        .route(Route::new("hangs", hangs))
+        .route(Route::new("works", works))
+        .build()
+        .unwrap()
+        .timeout(Duration::from_secs(1));
+    let mut succeeded = 0;
+    for _ in 0..10 {
+        succeeded += usize::from(flow.run(1, &WorkflowContext::new()).await.is_ok());
+    }
+    assert_eq!(succeeded, 9, "each route is tried once, and then the quickest is taken");
 }
 
 #[test]
