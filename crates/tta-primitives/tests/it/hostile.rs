@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use tta_primitives::{
-    ErrorKind, Flow, MicroUsd, Retry, Route, State, Strategy, WorkflowContext, parallel, router, step,
-    step_with,
+    Error, ErrorKind, Flow, MicroUsd, Retry, Route, State, Strategy, WorkflowContext, parallel, router, saga,
+    step, step_with,
 };
 
 /// Gives its address, and adds it to a list.
@@ -67,6 +67,36 @@ fn a_value_survives_a_change_that_panics() {
     let panicked = std::panic::catch_unwind(move || changed.update("n", |_| panic!("no")));
     assert!(panicked.is_err());
     assert_eq!(state.get("n").and_then(|n| n.as_int()), Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_is_retried_also_when_the_run_was_cancelled() {
+    let attempts = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&attempts);
+    let refund = step("refund", move |_: i64| {
+        let attempt = {
+            *count.lock().unwrap() += 1;
+            *count.lock().unwrap()
+        };
+        async move { if attempt < 3 { Err(Error::failed("not yet")) } else { Ok(()) } }
+    });
+    let charge = step("charge", |n: i64| async move { Ok(n) });
+    let stuck = step("stuck", |n: i64| async move {
+        std::future::pending::<()>().await;
+        Ok(n)
+    });
+    let flow = saga("order")
+        .step(charge)
+        .undo_flow(refund.retry(Retry::constant(5, Duration::from_millis(1))))
+        .step(stuck);
+    let cx = WorkflowContext::new();
+    let (result, ()) = tokio::join!(flow.run(1, &cx), async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        cx.cancel();
+    });
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::Cancelled);
+    cx.settled().await;
+    assert_eq!((*attempts.lock().unwrap(), cx.compensation_failures().len()), (3, 0));
 }
 
 #[tokio::test(start_paused = true)]
