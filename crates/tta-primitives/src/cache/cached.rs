@@ -89,8 +89,8 @@ where
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let Part::Lead(flight) = self.core().flights.join(&ask.key) else { return };
         let (input, key, making) = ((stale.copy)(ask.input), ask.key.clone(), self.making.renewing());
-        // The caller's deadline is not that of the renewal.
-        let cx = WorkflowContext { deadline: None, ..ask.cx.clone() };
+        // What ends the caller does not end the renewal.
+        let cx = ask.cx.shielded();
         let shield = Shield::raise(&cx);
         let work = outliving(&cx.clone(), async move {
             if !making.is_fresh(&key).await {

@@ -78,8 +78,8 @@ impl<V: Clone + Send + Sync + 'static> Memory<V> {
     async fn find(&self, key: &CacheKey) -> Option<Entry<V>> {
         let kept = self.entries.get(key).await?;
         let now = clock::now();
+        // It stays until it is replaced or thrown out: by now somebody may have replaced it.
         if kept.until.is_some_and(|until| now >= until) {
-            self.entries.invalidate(key).await;
             return None;
         }
         Some(Entry { age: now.saturating_duration_since(kept.since), ..kept.entry })

@@ -146,6 +146,7 @@ impl WorkflowContextBuilder {
                 checkpoints: Arc::new(Checkpoints::default()),
                 life: Arc::new(life),
                 run: None,
+                is_shielded: false,
             }),
         }
     }

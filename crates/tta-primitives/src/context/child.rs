@@ -57,6 +57,12 @@ impl WorkflowContext {
         Self { deadline: Some(earlier), ..self.clone() }
     }
 
+    /// The same context for work that neither the cancellation of the run nor its deadline ends.
+    pub(crate) fn shielded(&self) -> Self {
+        let shared = Shared { is_shielded: true, ..Shared::clone(&self.shared) };
+        Self { shared: Arc::new(shared), scope: self.scope.clone(), deadline: None }
+    }
+
     /// The same context with a list of checkpoints of its own, to be merged when the branch has ended.
     pub(crate) fn branch(&self) -> Self {
         let mut shared = Shared::clone(&self.shared);

@@ -47,7 +47,11 @@ impl Ledger {
     }
 
     pub(crate) fn charge(&self, amount: MicroUsd) -> MicroUsd {
-        MicroUsd(self.spent.fetch_add(amount.0, Ordering::Relaxed).saturating_add(amount.0))
+        let sum = |spent: i64| spent.saturating_add(amount.0);
+        let add = |spent| Some(sum(spent));
+        // A sum that wrapped around would open the budget again.
+        let (Ok(before) | Err(before)) = self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        MicroUsd(sum(before))
     }
 
     pub(crate) fn check(&self, amount: MicroUsd) -> Result<()> {

@@ -79,6 +79,8 @@ pub(crate) struct Shared {
     pub(crate) checkpoints: Arc<Checkpoints>,
     pub(crate) life: Arc<Life>,
     pub(crate) run: Option<RunScope>,
+    /// Whether the work goes on when the run is cancelled, as the undoing of a saga does.
+    pub(crate) is_shielded: bool,
 }
 
 /// The run that a context is inside of.
@@ -345,10 +347,10 @@ impl WorkflowContext {
         self.shared.life.cancel();
     }
 
-    /// Whether the run was cancelled.
+    /// Whether the run was cancelled; never so in work that a cancellation does not end, as the undoing of a saga.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.shared.life.is_cancelled()
+        !self.shared.is_shielded && self.shared.life.is_cancelled()
     }
 
     /// Waits until the work that outlives its callers has ended: the compensation of sagas that were

@@ -45,12 +45,13 @@ impl State {
         self.write().remove(key)
     }
 
-    /// Replaces a value by a function of it, while no other step can change it.
+    /// Replaces a value by a function of it, while no other step can change it. The function must not use the
+    /// same state, which is locked meanwhile; if it panics, the value stays.
     pub fn update(&self, key: impl Into<Text>, change: impl FnOnce(Option<Value>) -> Value) {
         let mut values = self.write();
         let key = key.into();
-        let old = values.remove(&key);
-        values.insert(key, change(old));
+        let new = change(values.get(&key).cloned());
+        values.insert(key, new);
     }
 
     /// A copy of all values.

@@ -212,6 +212,7 @@ impl<'de> Deserialize<'de> for WorkflowContext {
                 checkpoints: Arc::new(Checkpoints::restore(wire.checkpoints, started_ticks)),
                 life: Arc::new(life),
                 run: None,
+                is_shielded: false,
             }),
         })
     }

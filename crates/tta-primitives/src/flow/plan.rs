@@ -3,13 +3,14 @@
 //! A flow can be used at two places of another flow, so an address belongs to a position and not to a
 //! node. The plan is made once, when a flow is first run by itself; at run time a position is a number.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::ptr::addr_eq;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use tta_model::name::{attribute, span};
 use tta_model::{Attributes, Text};
 
-use super::node::NodeRef;
+use super::node::{Node, NodeRef};
 use super::role::Role;
 use crate::observe::NodeInfo;
 use crate::primitive::Description;
@@ -31,14 +32,33 @@ pub(crate) struct Position {
     pub(crate) node: Arc<NodeInfo>,
     pub(crate) role: Option<Arc<NodeInfo>>,
     children: Vec<u32>,
-    key: usize,
+    key: NodeKey,
     mounted: Mutex<Vec<Mounted>>,
 }
 
-/// The plan of a flow that a primitive calls without having named it as a child. Keeping the node keeps its key unique.
+/// The plan of a flow that a primitive calls without having named it as a child.
 struct Mounted {
-    node: NodeRef,
+    key: NodeKey,
     plan: Arc<Plan>,
+}
+
+/// What tells a node from every other one. It does not keep the node, whose primitive may hold what somebody
+/// waits to see dropped; it keeps the address, so that no later node has the same.
+struct NodeKey(Weak<dyn Node>);
+
+impl NodeKey {
+    fn of(node: &NodeRef) -> Self {
+        Self(Arc::downgrade(node))
+    }
+
+    #[inline]
+    fn is(&self, node: &NodeRef) -> bool {
+        addr_eq(self.0.as_ptr(), Arc::as_ptr(node))
+    }
+
+    fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
 }
 
 impl Plan {
@@ -51,30 +71,44 @@ impl Plan {
         let mut plan = Self { positions: Vec::new(), runs: Mutex::default(), unnamed_run: OnceLock::new() };
         let description = root.describe();
         let path = join(prefix, &description.name);
-        plan.add(&Role::Inner, root, description, path);
+        let mut taken = HashSet::from([path.clone()]);
+        plan.add(&Role::Inner, root, description, path, &mut taken);
         plan
     }
 
-    fn add(&mut self, role: &Role, node: &NodeRef, description: Description, path: Text) -> u32 {
+    fn add(
+        &mut self,
+        role: &Role,
+        node: &NodeRef,
+        description: Description,
+        path: Text,
+        taken: &mut HashSet<Text>,
+    ) -> u32 {
         let at = u32::try_from(self.positions.len()).expect("a flow has fewer than 2^32 positions");
         self.positions.push(Position {
             role: role_info(role, &description, &path),
             node: Arc::new(node_info(&description, &path)),
             children: Vec::with_capacity(description.children.len()),
-            key: key(node),
+            key: NodeKey::of(node),
             mounted: Mutex::default(),
         });
         let mut seen: HashMap<Text, usize> = HashMap::new();
         for child in description.children {
             let child_description = child.node.describe();
             let times = seen.entry(child_description.name.clone()).or_default();
-            let name = match *times {
-                0 => child_description.name.clone(),
-                again => format!("{}[{again}]", child_description.name).into(),
+            let child_path = loop {
+                let name = match *times {
+                    0 => child_description.name.clone(),
+                    again => format!("{}[{again}]", child_description.name).into(),
+                };
+                *times += 1;
+                // Taken by another child if that is called `a[1]` itself, or `a/b` beside a `b` in an `a`.
+                let free = join(&path, &name);
+                if taken.insert(free.clone()) {
+                    break free;
+                }
             };
-            *times += 1;
-            let child_path = join(&path, &name);
-            let child_at = self.add(&child.role, &child.node, child_description, child_path);
+            let child_at = self.add(&child.role, &child.node, child_description, child_path, taken);
             self.positions[at as usize].children.push(child_at);
         }
         at
@@ -99,20 +133,22 @@ impl Plan {
     /// The position of a child by its node.
     #[inline]
     pub(crate) fn find_child(&self, at: u32, node: &NodeRef) -> Option<u32> {
-        let key = key(node);
-        self.position(at).children.iter().copied().find(|child| self.position(*child).key == key)
+        self.position(at).children.iter().copied().find(|child| self.position(*child).key.is(node))
     }
 
     /// The plan of a flow that the node at a position calls without having named it as a child.
     pub(crate) fn mount(&self, at: u32, node: &NodeRef) -> Arc<Self> {
         let position = self.position(at);
-        let mut mounted = position.mounted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = mounted.iter().find(|known| Arc::ptr_eq(&known.node, node)) {
+        let lock = || position.mounted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().iter().find(|known| known.key.is(node)) {
             return Arc::clone(&known.plan);
         }
+        // Outside the lock, since the nodes describe themselves.
         let plan = Arc::new(Self::below(&position.node.path, node));
+        let mut mounted = lock();
+        mounted.retain(|known| !known.key.is_gone());
         if mounted.len() < MOUNT_LIMIT {
-            mounted.push(Mounted { node: Arc::clone(node), plan: Arc::clone(&plan) });
+            mounted.push(Mounted { key: NodeKey::of(node), plan: Arc::clone(&plan) });
         }
         plan
     }
@@ -137,11 +173,6 @@ impl Plan {
 
 fn join(prefix: &str, name: &Text) -> Text {
     if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}").into() }
-}
-
-/// What tells a node from every other node that lives.
-fn key(node: &NodeRef) -> usize {
-    Arc::as_ptr(node).cast::<()>().addr()
 }
 
 fn node_info(description: &Description, path: &Text) -> NodeInfo {

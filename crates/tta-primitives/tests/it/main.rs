@@ -6,6 +6,7 @@ mod cache;
 mod compose;
 mod composition;
 mod context;
+mod hostile;
 mod recovery;
 mod saga;
 mod testkit;

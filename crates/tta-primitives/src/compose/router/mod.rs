@@ -11,7 +11,6 @@ pub use strategy::Strategy;
 
 use strategy::{Choice, Observed};
 
-use crate::clock;
 use crate::context::WorkflowContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::{Flow, Role};
@@ -58,10 +57,9 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Primitive for Routing<I, O> {
         cx.set_attribute(attribute::ROUTER_ROUTE.key(), route.name.clone());
         cx.set_attribute(attribute::ROUTER_REASON.key(), reason);
         let why = [(attribute::ROUTER_REASON.key(), reason.into())];
-        let started = clock::now();
-        self.observed.started(index);
+        let under_way = self.observed.start(index);
         let result = route.flow.call(index, input, cx, &why).await;
-        self.observed.ended(index, clock::now().saturating_duration_since(started), result.is_ok());
+        under_way.end(result.is_ok());
         result
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tta_model::Text;
 
 use super::Route;
+use crate::clock::{self, Instant};
 use crate::context::WorkflowContext;
 use crate::random;
 
@@ -202,10 +203,32 @@ impl Observed {
         self.routes[route].started.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Begins a call of a route, which counts however it ends.
+    pub(super) fn start(&self, route: usize) -> UnderWay<'_> {
+        self.started(route);
+        UnderWay { observed: self, route, since: clock::now(), has_ended: false }
+    }
+
     pub(super) fn ended(&self, route: usize, took: Duration, succeeded: bool) {
-        let took = (took.as_nanos() as f64).max(1.0);
-        let slowest = self.routes.iter().filter_map(RouteObserved::average).fold(took, f64::max);
-        let latest = if succeeded { took } else { slowest };
+        let took = nanos(took);
+        self.blend(route, if succeeded { took } else { self.slowest(took) });
+    }
+
+    /// A call that was dropped took at least this long: a route that hangs is slow, and one whose caller
+    /// was cancelled early is not quick.
+    fn abandoned(&self, route: usize, took: Duration) {
+        let took = nanos(took);
+        self.blend(
+            route,
+            self.routes[route].average().map_or_else(|| self.slowest(took), |own| own.max(took)),
+        );
+    }
+
+    fn slowest(&self, took: f64) -> f64 {
+        self.routes.iter().filter_map(RouteObserved::average).fold(took, f64::max)
+    }
+
+    fn blend(&self, route: usize, latest: f64) {
         let average = &self.routes[route].average;
         let blend = |bits: u64| match bits {
             0 => latest,
@@ -228,6 +251,37 @@ impl Observed {
         let least = all().min_by(|(_, a), (_, b)| average(a).total_cmp(&average(b)));
         Choice::Route { index: least.map_or(0, |(index, _)| index), reason: "quickest" }
     }
+}
+
+/// A call of a route, until it ends or is dropped.
+pub(super) struct UnderWay<'a> {
+    observed: &'a Observed,
+    route: usize,
+    since: Instant,
+    has_ended: bool,
+}
+
+impl UnderWay<'_> {
+    pub(super) fn end(mut self, succeeded: bool) {
+        self.has_ended = true;
+        self.observed.ended(self.route, self.took(), succeeded);
+    }
+
+    fn took(&self) -> Duration {
+        clock::now().saturating_duration_since(self.since)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.observed.abandoned(self.route, self.took());
+        }
+    }
+}
+
+fn nanos(took: Duration) -> f64 {
+    (took.as_nanos() as f64).max(1.0)
 }
 
 #[cfg(test)]

@@ -30,9 +30,7 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn open(cx: &WorkflowContext) -> Self {
-        // What is undone because the time is up needs time.
-        let cx = WorkflowContext { deadline: None, ..cx.clone() };
-        Self { cx, done: Vec::new(), runtime: Handle::try_current().ok() }
+        Self { cx: cx.clone(), done: Vec::new(), runtime: Handle::try_current().ok() }
     }
 
     pub(super) fn add(&mut self, done: Option<Done>) {
@@ -59,7 +57,8 @@ impl Journal {
         let done = std::mem::take(&mut self.done);
         self.cx.set_attribute(attribute::SAGA_COMPENSATION_TRIGGERED.key(), true);
         self.cx.emit(&Event::CompensationTriggered { step, steps: done.len(), error });
-        let work = Box::pin(undo_all(done, self.cx.clone()));
+        // What is undone because the time is up needs time, and a retry in it that the run is not over for it.
+        let work = Box::pin(undo_all(done, self.cx.shielded()));
         Some(Undoing { cx: self.cx.clone(), work: Some(work), runtime: self.runtime.take() })
     }
 }
