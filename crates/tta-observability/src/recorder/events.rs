@@ -162,8 +162,8 @@ fn outcome(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
             let attributes = vec![
                 (a::VALIDATION_PASSED.key(), errors.is_empty().into()),
                 (a::VALIDATION_RULE.key(), text(rule)),
-                (a::VALIDATION_ERRORS.key(), texts(errors)),
-                (a::VALIDATION_WARNINGS.key(), texts(warnings)),
+                (a::VALIDATION_ERRORS.key(), errors.len().into()),
+                (a::VALIDATION_WARNINGS.key(), warnings.len().into()),
             ];
             attributes.iter().for_each(|(key, value)| set(key.clone(), value.clone()));
             Some((event::VALIDATION_FINISHED.name(), attributes))
@@ -218,10 +218,6 @@ fn error_attributes(error: &Error) -> [(Key, Value); 2] {
 
 fn text(text: &Text) -> Value {
     Value::Text(text.clone())
-}
-
-fn texts(texts: &[Text]) -> Value {
-    Value::List(texts.iter().map(text).collect())
 }
 
 fn millis(duration: Duration) -> Value {
