@@ -23,7 +23,6 @@ pub struct Seen {
     pub parent: Option<String>,
     pub name: String,
     pub start: u64,
-    pub end: u64,
 }
 
 /// An application with a tracing subscriber that makes OpenTelemetry spans, and a recorder beside it.
@@ -87,7 +86,6 @@ impl World {
             parent: (span.parent_span_id != none).then(|| span.parent_span_id.to_string()),
             name: span.name.to_string(),
             start: nanos(span.start_time),
-            end: nanos(span.end_time),
         });
         let ours = self.memory.spans().into_iter().map(|span| Seen {
             trace: span.trace_id.to_string(),
@@ -95,7 +93,6 @@ impl World {
             parent: span.parent_span_id.map(|parent| parent.to_string()),
             name: span.name.to_string(),
             start: span.start_unix_nanos,
-            end: span.end_unix_nanos,
         });
         theirs.chain(ours).collect()
     }
