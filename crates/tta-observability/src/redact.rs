@@ -8,6 +8,14 @@ use regex::Regex;
 /// What stands in the place of a secret.
 const REDACTED: &str = "[redacted]";
 
+/// How much beside a cut is not shown, in bytes; most secrets are shorter.
+const MARGIN: usize = 1_024;
+
+/// How long the message of an error is at most, in bytes.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 1_024;
+/// How long the chain of causes is at most, in bytes.
+pub(crate) const MAX_CHAIN_BYTES: usize = 8_192;
+
 /// The shapes of secrets. Where a shape has a group `keep`, that part stays.
 static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     let shapes = [
@@ -35,6 +43,17 @@ pub(crate) fn secrets(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// The text without secrets, cut at a character so that it has at most that many bytes.
+pub(crate) fn bounded(text: &str, longest: usize) -> String {
+    // What lies far beyond the cut is not looked at, so that a huge message costs no more than a long one.
+    let looked_at = &text[..text.floor_char_boundary(longest.saturating_add(2 * MARGIN))];
+    let mut shown = secrets(looked_at).into_owned();
+    // Half of a secret may not look like one: where the text was cut, what is next to the cut goes too.
+    let sure = if looked_at.len() < text.len() { shown.len().saturating_sub(MARGIN) } else { shown.len() };
+    shown.truncate(shown.floor_char_boundary(longest.min(sure)));
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +68,17 @@ mod tests {
         check("redis://user:hunter2@host/0", "redis://user:[redacted]@host/0");
         check("jwt eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl!", "jwt [redacted]!");
         check("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----.", "[redacted].");
+    }
+
+    #[test]
+    fn a_cut_shows_no_half_of_a_secret() {
+        for before in 0..4_000 {
+            let text =
+                format!("{} redis://user:hunter2hunter2@host/0{}", "x".repeat(before), "y".repeat(9_000));
+            let shown = bounded(&text, 1_000);
+            assert!(shown.len() <= 1_000 && !shown.contains("hunter"), "{before}: {shown}");
+        }
+        assert_eq!(bounded("grüße", 3), "gr");
+        assert_eq!(bounded("grüße", 4), "grü");
     }
 }

@@ -1,7 +1,7 @@
 //! Runs the workflow over the documents: first all at full speed, then about one a second.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,30 +70,32 @@ impl Driver {
         tally
     }
 
-    /// Runs about one document a second until Ctrl-C, and tells of each.
-    pub(super) async fn run_live(&self, mut after_each: impl FnMut()) {
-        let stop = tokio::signal::ctrl_c();
+    /// Runs about one document a second until Ctrl-C or a termination, and tells of each.
+    ///
+    /// # Errors
+    /// If nobody reads any more what it tells.
+    pub(super) async fn run_live(&self, mut after_each: impl FnMut()) -> io::Result<()> {
+        let stop = told_to_stop();
         tokio::pin!(stop);
         let mut ticks = tokio::time::interval(LIVE_INTERVAL);
         for run in 0.. {
             tokio::select! {
-                // Where signals cannot be listened to there is no other way to stop than to go on.
-                _ = &mut stop => break,
+                () = &mut stop => break,
                 _ = ticks.tick() => {}
             }
             let started = Instant::now();
             let (document, result) = tokio::select! {
-                _ = &mut stop => break,
+                () = &mut stop => break,
                 ended = self.spawn(run) => ended,
             };
             let took = started.elapsed().as_secs_f64() * 1e3;
             match result {
-                Ok(_) => println!("  success {took:>9.3} ms  {document}"),
-                Err(error) => println!("  error   {took:>9.3} ms  {document}: {error}"),
+                Ok(_) => writeln!(io::stdout(), "  success {took:>9.3} ms  {document}")?,
+                Err(error) => writeln!(io::stdout(), "  error   {took:>9.3} ms  {document}: {error}")?,
             }
             after_each();
         }
-        println!("Stopped.");
+        writeln!(io::stdout(), "Stopped.")
     }
 
     /// Runs one document as a task, so that several use all cores.
@@ -111,6 +113,34 @@ impl Driver {
         });
         (document, task.await.unwrap_or_else(|join| Err(join.into())))
     }
+}
+
+/// Waits for Ctrl-C, or for what a supervisor sends to end a process. It never comes where signals cannot be
+/// listened to; then the process ends as the system does it.
+async fn told_to_stop() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    };
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated() => {}
+    }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signals) => drop(signals.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
 }
 
 /// Reads a document where reading may wait.

@@ -12,7 +12,7 @@ mod text;
 mod workflow;
 
 use std::error::Error;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     input: Option<PathBuf>,
     /// Send spans by OTLP to this address too: over HTTP, or over gRPC if the port is 4317 or the scheme is grpc.
-    #[arg(long, value_name = "URL")]
-    otlp: Option<String>,
+    #[arg(long, value_name = "URL", value_parser = receiver)]
+    otlp: Option<Receiver>,
     /// Let this part of the summaries fail for a moment, from 0 to 1, to see retries.
     #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
     chaos: f64,
@@ -68,6 +68,23 @@ pub(crate) struct Arguments {
 fn rate(text: &str) -> Result<f64, String> {
     let rate: Option<f64> = text.parse().ok();
     rate.filter(|rate| (0.0..=1.0).contains(rate)).ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+/// Where the spans are sent.
+#[derive(Clone, Debug)]
+struct Receiver {
+    endpoint: OtlpEndpoint,
+    /// The protocol, if the address tells it.
+    protocol: Option<OtlpProtocol>,
+}
+
+fn receiver(url: &str) -> Result<Receiver, String> {
+    let rest = url.strip_prefix("grpc://");
+    let is_grpc = rest.is_some() || url.trim_end_matches('/').ends_with(":4317");
+    let url = rest.map_or_else(|| url.to_owned(), |rest| format!("http://{rest}"));
+    // Checked as for HTTP, so that there is a scheme: without one the address would mean TLS.
+    let endpoint = OtlpEndpoint::base(url, OtlpProtocol::HttpProtobuf)?;
+    Ok(Receiver { endpoint, protocol: is_grpc.then_some(OtlpProtocol::Grpc) })
 }
 
 /// Runs the demo.
@@ -89,17 +106,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let sample = Sample::choose(memory.take(), &tally);
     let outcome = Outcome::new(&workflow, &tally, &summary, &guard, sample);
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&outcome)?);
+        writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&outcome)?)?;
     } else {
-        print(&outcome, receiver.as_deref());
+        print(&outcome, receiver.as_deref())?;
     }
     if arguments.exit {
         return finish(guard, sent, receiver.as_deref());
     }
-    sent.err().inspect(|error| eprintln!("warning: {error}"));
-    println!("\nGoing on with about one run a second; press Ctrl-C to stop.");
-    runtime.block_on(driver.run_live(|| drop(memory.take())));
+    sent.as_ref().err().inspect(|error| eprintln!("warning: {error}"));
+    writeln!(io::stdout(), "\nGoing on with about one run a second; press Ctrl-C to stop.")?;
+    let stopped = runtime.block_on(driver.run_live(|| drop(memory.take())));
+    drop(runtime);
     let sent = guard.flush(FLUSH_TIMEOUT);
+    stopped?;
     finish(guard, sent, receiver.as_deref())
 }
 
@@ -108,15 +127,9 @@ fn config(arguments: &Arguments) -> Result<Config, Box<dyn Error>> {
     let mut config = Config::from_env()?;
     config.service_name.get_or_insert_with(|| SERVICE.to_owned());
     match &arguments.otlp {
-        Some(url) => {
-            let grpc = url.strip_prefix("grpc://");
-            if grpc.is_some() || url.trim_end_matches('/').ends_with(":4317") {
-                config.otlp.protocol = OtlpProtocol::Grpc;
-            }
-            config.otlp.endpoint = OtlpEndpoint::Base(match grpc {
-                Some(rest) => format!("http://{rest}"),
-                None => url.clone(),
-            });
+        Some(receiver) => {
+            config.otlp.endpoint = receiver.endpoint.clone();
+            config.otlp.protocol = receiver.protocol.unwrap_or(config.otlp.protocol);
             config.exporters = vec![ExporterKind::Otlp];
         }
         // Without an address the demo sends nothing, though the library would try the standard one.
@@ -128,40 +141,46 @@ fn config(arguments: &Arguments) -> Result<Config, Box<dyn Error>> {
     Ok(config)
 }
 
-fn print(outcome: &Outcome, receiver: Option<&str>) {
-    println!("The workflow\n\n{}", outcome.flow);
+fn print(outcome: &Outcome, receiver: Option<&str>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "The workflow\n\n{}", outcome.flow)?;
     if let Some(sample) = &outcome.sample {
         let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         let options = WaterfallOptions {
             width: terminal.unwrap_or(DEFAULT_WIDTH),
             colour: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
         };
-        println!("One run: {} (trace {})\n", sample.document, sample.trace_id);
-        println!("{}", waterfall(&sample.spans, &options));
+        writeln!(out, "One run: {} (trace {})\n", sample.document, sample.trace_id)?;
+        writeln!(out, "{}", waterfall(&sample.spans, &options))?;
         if let Some(report) = &sample.report {
             let terms: Vec<&str> = report.keywords.iter().map(|keyword| keyword.term.as_str()).collect();
-            println!("What it made of it: a summary, {}", report.summary.method.as_str());
-            report.summary.sentences.iter().for_each(|sentence| println!("  - {sentence}"));
-            println!("  keywords: {}\n", terms.join(", "));
+            writeln!(out, "What it made of it: a summary, {}", report.summary.method.as_str())?;
+            for sentence in &report.summary.sentences {
+                writeln!(out, "  - {sentence}")?;
+            }
+            writeln!(out, "  keywords: {}\n", terms.join(", "))?;
         }
     }
-    println!("{}\n", table::summary(&outcome.rows()));
-    println!("{}", outcome.totals());
+    writeln!(out, "{}\n", table::summary(&outcome.rows()))?;
+    writeln!(out, "{}", outcome.totals())?;
     if let Some(receiver) = receiver {
-        println!("Spans go to {receiver}");
+        writeln!(out, "Spans go to {receiver}")?;
     }
+    Ok(())
 }
 
-/// Ends recording, and says what became of the spans.
+/// Ends recording once everything was sent, and says so if it could not be.
 fn finish(guard: Guard, sent: Result<(), FlushError>, receiver: Option<&str>) -> Result<(), Box<dyn Error>> {
-    let (exported, dropped) = (guard.counts().exported(), guard.counts().dropped_total());
+    let Some(receiver) = receiver else {
+        return guard.shutdown(FLUSH_TIMEOUT).map_err(Into::into);
+    };
     if let Err(error) = sent {
-        // What could not be sent by now is not waited for once more.
+        // What could not be sent in its time is not waited for a second time.
         let _ = guard.shutdown(Duration::ZERO);
         return Err(error.into());
     }
+    let (exported, dropped) = (guard.counts().exported(), guard.counts().dropped_total());
     guard.shutdown(FLUSH_TIMEOUT)?;
-    let Some(receiver) = receiver else { return Ok(()) };
     if dropped > 0 {
         return Err(format!("{dropped} spans could not be sent to {receiver}; {exported} were").into());
     }

@@ -62,6 +62,18 @@ pub enum Compression {
     Gzip,
 }
 
+impl OtlpEndpoint {
+    /// Takes the address for all signals, if it is one.
+    ///
+    /// # Errors
+    /// Says what is wrong with the address.
+    pub fn base(url: impl Into<String>, protocol: OtlpProtocol) -> Result<Self, String> {
+        let url = url.into();
+        endpoint::check(&url, protocol)?;
+        Ok(Self::Base(url))
+    }
+}
+
 impl Default for OtlpConfig {
     fn default() -> Self {
         Self {

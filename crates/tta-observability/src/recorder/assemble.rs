@@ -10,12 +10,7 @@ use tta_model::{
 use super::buffer::{Batch, ErrorInfo, Rare, RawSpan};
 use super::current::AddLimits;
 use crate::config::SpanLimits;
-use crate::redact;
-
-/// How long the message of an error is at most, in bytes.
-const MAX_MESSAGE_BYTES: usize = 1_024;
-/// How long the chain of causes is at most, in bytes.
-const MAX_CHAIN_BYTES: usize = 8_192;
+use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
 
 /// How much may be added to a span while it is open.
 pub(super) fn while_open(limits: &SpanLimits) -> AddLimits {
@@ -41,15 +36,25 @@ fn record(batch: &mut Batch, raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {
     attributes.extend_from_slice(&node.attributes);
     attributes.extend_from_slice(&run.attributes);
     own.iter().for_each(|(key, value)| set(&mut attributes, key, value));
-    add_outcome(&mut attributes, raw, rare.error.as_ref());
-    let over = attributes.len().saturating_sub(limits.attributes);
-    attributes.truncate(limits.attributes);
+    let outcome = outcome(raw, rare.error.as_ref());
+    if !own.is_empty() {
+        attributes.retain(|(key, _)| outcome.iter().flatten().all(|(known, _)| known != key));
+    }
+    // The outcome has its place, whatever was set before it; so has the exception among the events.
+    let room = limits.attributes.saturating_sub(outcome.iter().flatten().count());
+    let over = attributes.len().saturating_sub(room);
+    attributes.truncate(room);
+    attributes.extend(outcome.into_iter().flatten());
     if let Some(longest) = limits.value_length {
         attributes.iter_mut().for_each(|(_, value)| cut_value(value, longest));
     }
     let end_unix_nanos = run.anchor.unix_nanos_at(raw.end);
+    let exception = rare.error.as_ref().and_then(|error| exception(error, end_unix_nanos));
+    let room = limits.events.saturating_sub(usize::from(exception.is_some()));
     let mut events = batch.events[bounds(&raw.events)].to_vec();
-    events.extend(rare.error.as_ref().and_then(|error| exception(error, end_unix_nanos)));
+    let too_many = events.len().saturating_sub(room);
+    events.truncate(room);
+    events.extend(exception);
     SpanRecord {
         trace_id: run.trace_id,
         span_id: raw.span_id,
@@ -65,8 +70,8 @@ fn record(batch: &mut Batch, raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {
         events,
         links: rare.links,
         status: rare.status.unwrap_or_else(|| status(raw.status, rare.error.as_ref())),
-        dropped_attributes: rare.dropped_attributes + u32::try_from(over).unwrap_or(u32::MAX),
-        dropped_events: rare.dropped_events,
+        dropped_attributes: rare.dropped_attributes + count(over),
+        dropped_events: rare.dropped_events + count(too_many),
     }
 }
 
@@ -82,23 +87,26 @@ fn set(attributes: &mut Attributes, key: &Key, value: &Value) {
     }
 }
 
-fn add_outcome(attributes: &mut Attributes, raw: &RawSpan, error: Option<&ErrorInfo>) {
+/// What became of the execution.
+fn outcome(raw: &RawSpan, error: Option<&ErrorInfo>) -> [Option<(Key, Value)>; 5] {
     let duration_ms = (raw.end - raw.start) as f64 / 1e6;
-    attributes.push((attribute::EXECUTION_STATUS.key(), Text::Static(raw.status.as_str()).into()));
-    attributes.push((attribute::EXECUTION_DURATION_MS.key(), duration_ms.into()));
-    let Some(error) = error else { return };
-    attributes.push((attribute::ERROR_TYPE.key(), Text::Static(error.type_name).into()));
-    if let Some((message, _)) = &error.described {
-        let message = bounded(redact::secrets(message).into_owned(), MAX_MESSAGE_BYTES);
-        attributes.push((attribute::ERROR_MESSAGE.key(), message.into()));
-        attributes.push((attribute::ERROR_RECOVERABLE.key(), error.recoverable.into()));
-    }
+    let described = error.filter(|error| error.described.is_some());
+    let message = error.and_then(|error| error.described.as_ref());
+    [
+        Some((attribute::EXECUTION_STATUS.key(), Text::Static(raw.status.as_str()).into())),
+        Some((attribute::EXECUTION_DURATION_MS.key(), duration_ms.into())),
+        error.map(|error| (attribute::ERROR_TYPE.key(), Text::Static(error.type_name).into())),
+        message.map(|(message, _)| {
+            (attribute::ERROR_MESSAGE.key(), redact::bounded(message, MAX_MESSAGE_BYTES).into())
+        }),
+        described.map(|error| (attribute::ERROR_RECOVERABLE.key(), error.recoverable.into())),
+    ]
 }
 
 /// The exception event of the span in which an error arose.
 fn exception(error: &ErrorInfo, time_unix_nanos: u64) -> Option<EventRecord> {
     let (message, chain) = error.described.as_ref()?;
-    let text = |text: &str, longest| Value::from(bounded(redact::secrets(text).into_owned(), longest));
+    let text = |text: &str, longest| Value::from(redact::bounded(text, longest));
     Some(EventRecord {
         name: event::EXCEPTION.name(),
         time_unix_nanos,
@@ -114,7 +122,7 @@ fn status(status: ExecutionStatus, error: Option<&ErrorInfo>) -> SpanStatus {
     match status {
         ExecutionStatus::Success => SpanStatus::Ok,
         other => SpanStatus::Error(match error.and_then(|error| error.described.as_ref()) {
-            Some((message, _)) => bounded(redact::secrets(message).into_owned(), MAX_MESSAGE_BYTES).into(),
+            Some((message, _)) => redact::bounded(message, MAX_MESSAGE_BYTES).into(),
             None => Text::Static(other.as_str()),
         }),
     }
@@ -129,10 +137,6 @@ fn cut_value(value: &mut Value, longest: usize) {
     }
 }
 
-/// The text, cut at a character so that it has at most that many bytes.
-fn bounded(mut text: String, longest: usize) -> String {
-    if text.len() > longest {
-        text.truncate(text.floor_char_boundary(longest));
-    }
-    text
+fn count(left_out: usize) -> u32 {
+    u32::try_from(left_out).unwrap_or(u32::MAX)
 }

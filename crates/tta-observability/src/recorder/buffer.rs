@@ -17,7 +17,7 @@ use crate::counts::{DropReason, SpanCounts};
 /// How many spans a thread collects before it hands them over.
 const BATCH_SPANS: usize = 128;
 /// How many full batches may wait: with them, 131,072 spans.
-const QUEUED_BATCHES: usize = 1_024;
+pub(super) const QUEUED_BATCHES: usize = 1_024;
 /// How many empty batches are kept for use again.
 const POOLED_BATCHES: usize = 64;
 /// How far back a run or node is looked for among those of a batch.

@@ -1,6 +1,7 @@
 //! The thread that takes finished spans over and passes them on.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -8,12 +9,16 @@ use std::time::{Duration, Instant};
 
 use tta_model::SpanRecord;
 
+use super::buffer::QUEUED_BATCHES;
 use super::{Core, Finished, assemble};
 use crate::counts::SpanCounts;
 use crate::export::{FlushError, SpanExporter};
 
 /// How often batches that are not full are taken over.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Limits beyond this one are cut, so that a moment can be computed from them.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The drain thread of a recorder.
 #[derive(Debug)]
@@ -79,7 +84,7 @@ impl Drain {
         }
         // The thread gives up at the timeout by itself; the grace is for what it does before and after.
         let grace = SWEEP_INTERVAL * 4;
-        answer.recv_timeout(timeout + grace).unwrap_or_else(|_| {
+        answer.recv_timeout(timeout.min(LONGEST) + grace).unwrap_or_else(|_| {
             let unsent = self.counts.unsettled();
             Err(FlushError { unsent, reason: "the drain thread did not answer in time".to_owned() })
         })
@@ -128,14 +133,19 @@ impl Worker {
         self.records.clear();
         assemble::records(&mut batch, &core.limits, &mut self.records);
         core.buffers.recycle(batch);
-        self.exporters.iter_mut().for_each(|exporter| exporter.export(&self.records));
+        for exporter in &mut self.exporters {
+            // The panic hook has reported it. It costs this exporter's spans, and not those of the others.
+            let _ = catch_unwind(AssertUnwindSafe(|| exporter.export(&self.records)));
+        }
     }
 
     /// Takes over what is queued, and then what threads have collected so far.
     fn sweep(&mut self) {
         let mut batches = Vec::new();
         self.finished.core.buffers.sweep(|batch| batches.push(batch));
-        while let Ok(batch) = self.finished.receiver.try_recv() {
+        // No more than were there, or spans that go on to end would keep a flush from its own end.
+        for _ in 0..QUEUED_BATCHES {
+            let Ok(batch) = self.finished.receiver.try_recv() else { break };
             self.take(batch);
         }
         batches.into_iter().for_each(|batch| self.take(batch));
@@ -146,15 +156,20 @@ impl Worker {
         timeout: Duration,
         mut each: impl FnMut(&mut dyn SpanExporter, Duration) -> Result<(), FlushError>,
     ) -> Result<(), FlushError> {
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + timeout.min(LONGEST);
         self.sweep();
         let mut result = Ok(());
         for exporter in &mut self.exporters {
             let left = deadline.saturating_duration_since(Instant::now());
-            result = result.and(each(&mut **exporter, left));
+            let ended = catch_unwind(AssertUnwindSafe(|| each(&mut **exporter, left)));
+            result = result.and(ended.unwrap_or_else(|_| Err(panicked())));
         }
         result
     }
+}
+
+fn panicked() -> FlushError {
+    FlushError { unsent: 0, reason: "an exporter panicked; its spans are lost".to_owned() }
 }
 
 impl SpanCounts {

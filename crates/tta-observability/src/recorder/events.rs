@@ -7,7 +7,7 @@ use tta_model::{Attributes, EventRecord, Key, Text, Value};
 use tta_primitives::Error;
 use tta_primitives::observe::{CacheOutcome, Event};
 
-use crate::redact;
+use crate::redact::{self, MAX_MESSAGE_BYTES};
 
 /// Sets an attribute of the span.
 type Set<'a> = &'a mut dyn FnMut(Key, Value);
@@ -162,8 +162,8 @@ fn outcome(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
             let attributes = vec![
                 (a::VALIDATION_PASSED.key(), errors.is_empty().into()),
                 (a::VALIDATION_RULE.key(), text(rule)),
-                (a::VALIDATION_ERRORS.key(), texts(errors)),
-                (a::VALIDATION_WARNINGS.key(), texts(warnings)),
+                (a::VALIDATION_ERRORS.key(), errors.len().into()),
+                (a::VALIDATION_WARNINGS.key(), warnings.len().into()),
             ];
             attributes.iter().for_each(|(key, value)| set(key.clone(), value.clone()));
             Some((event::VALIDATION_FINISHED.name(), attributes))
@@ -212,16 +212,12 @@ fn cache_lookup(happened: &Event<'_>) -> Attributes {
 fn error_attributes(error: &Error) -> [(Key, Value); 2] {
     [
         (attribute::ERROR_TYPE.key(), error.type_name().into()),
-        (attribute::ERROR_MESSAGE.key(), redact::secrets(&error.message()).into_owned().into()),
+        (attribute::ERROR_MESSAGE.key(), redact::bounded(&error.message(), MAX_MESSAGE_BYTES).into()),
     ]
 }
 
 fn text(text: &Text) -> Value {
     Value::Text(text.clone())
-}
-
-fn texts(texts: &[Text]) -> Value {
-    Value::List(texts.iter().map(text).collect())
 }
 
 fn millis(duration: Duration) -> Value {

@@ -18,7 +18,7 @@ use tta_primitives::random;
 
 use super::{Parent, events};
 use crate::convert::{from_otel, to_otel};
-use crate::redact;
+use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
 
 /// A tracer of the application, by which the recorder makes its spans.
 pub struct ApplicationTracer {
@@ -81,7 +81,7 @@ impl ApplicationTracer {
         let parent = SpanId::from_bytes(around.span().span_context().span_id().to_bytes());
         let context = self.open(node.node, &around, start, &node.run.attributes);
         let span_id = SpanId::from_bytes(context.span().span_context().span_id().to_bytes())?;
-        Some(Arc::new(SdkSpan { context, role, span_id, parent, anchor: node.run.anchor }))
+        Some(Arc::new(SdkSpan { context, role, span_id, parent, start: node.ticks, anchor: node.run.anchor }))
     }
 
     fn open(&self, info: &NodeInfo, around: &Context, start: u64, more: &[(Key, Value)]) -> Context {
@@ -132,6 +132,7 @@ struct SdkSpan {
     role: Option<Context>,
     span_id: SpanId,
     parent: Option<SpanId>,
+    start: u64,
     anchor: Anchor,
 }
 
@@ -167,19 +168,33 @@ impl Observation for SdkSpan {
     }
 
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {
-        let end = to_otel::time(self.anchor.unix_nanos_at(finished.ticks));
-        close(&self.context.span(), finished, finished.error_arose_here, end);
+        let end = finished.ticks.max(self.start);
+        let ending = Ending {
+            finished,
+            at: to_otel::time(self.anchor.unix_nanos_at(end)),
+            duration_ms: (end - self.start) as f64 / 1e6,
+        };
+        close(&self.context.span(), &ending, finished.error_arose_here);
         if let Some(role) = &self.role {
-            close(&role.span(), finished, false, end);
+            close(&role.span(), &ending, false);
         }
     }
 }
 
-fn close(span: &SpanRef<'_>, finished: &NodeFinished<'_>, arose_here: bool, end: SystemTime) {
+/// How and when an execution ended.
+struct Ending<'a> {
+    finished: &'a NodeFinished<'a>,
+    at: SystemTime,
+    duration_ms: f64,
+}
+
+fn close(span: &SpanRef<'_>, ending: &Ending<'_>, arose_here: bool) {
+    let (finished, end) = (ending.finished, ending.at);
     let status = finished.status.as_str();
     span.set_attribute(KeyValue::new(attribute::EXECUTION_STATUS.key, status));
+    span.set_attribute(KeyValue::new(attribute::EXECUTION_DURATION_MS.key, ending.duration_ms));
     let described = finished.error.filter(|_| arose_here).map(|error| {
-        let message = redact::secrets(&error.message()).into_owned();
+        let message = redact::bounded(&error.message(), MAX_MESSAGE_BYTES);
         span.set_attribute(KeyValue::new(attribute::ERROR_MESSAGE.key, message.clone()));
         span.set_attribute(KeyValue::new(attribute::ERROR_RECOVERABLE.key, error.is_retryable()));
         let exception = vec![
@@ -187,7 +202,7 @@ fn close(span: &SpanRef<'_>, finished: &NodeFinished<'_>, arose_here: bool, end:
             KeyValue::new(attribute::EXCEPTION_MESSAGE.key, message.clone()),
             KeyValue::new(
                 attribute::EXCEPTION_STACKTRACE.key,
-                redact::secrets(&format!("{error:?}")).into_owned(),
+                redact::bounded(&format!("{error:?}"), MAX_CHAIN_BYTES),
             ),
         ];
         span.add_event_with_timestamp(event::EXCEPTION.name, end, exception);

@@ -1,5 +1,13 @@
 //! What users are promised, end to end.
 #![allow(missing_docs, clippy::unwrap_used, unreachable_pub)]
 
+mod counts;
+mod endings;
+mod init;
+mod memory;
 mod nesting;
+mod record;
+mod recording;
+mod sampling;
+mod sdk;
 mod support;

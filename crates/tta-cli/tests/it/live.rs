@@ -1,0 +1,71 @@
+//! A live demo ends when it is told to, and loses nothing.
+#![cfg(unix)]
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::documents;
+use crate::receiver::{Protocol, Receiver, Span};
+use crate::tta::{Running, command};
+
+/// `tta demo` without `--exit`, until its first live run has ended.
+fn start(input: &Path, more: &[&str]) -> Running {
+    let mut command = command(&["demo", "--runs", "2", "--input"]);
+    command.arg(input).args(more);
+    let mut running = Running::start(command);
+    running.wait_for("Going on");
+    running.wait_for("success");
+    running
+}
+
+fn send(running: &Running, signal: Signal) {
+    let id = Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
+    kill_process(id, signal).unwrap();
+}
+
+fn check_stop(protocol: Protocol, signal: Signal) {
+    let Some(receiver) = Receiver::start() else { return };
+    let folder = documents::good();
+    let running = start(folder.path(), &["--otlp", &receiver.url(protocol)]);
+    send(&running, signal);
+    let ended = running.end();
+    assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
+    assert!(ended.stdout.contains("Stopped."), "{ended:#?}");
+    ended.assert_no_panic();
+
+    let spans = receiver.stop();
+    let says = format!("{} spans were sent to", spans.len());
+    assert!(ended.stderr.contains(&says), "{} arrived: {ended:#?}", spans.len());
+    let roots: Vec<&Span> = spans.iter().filter(|span| span.parent_span_id.is_empty()).collect();
+    assert!(roots.len() >= 3, "two runs and at least one live run, got {}", roots.len());
+    let ids: HashSet<&str> = spans.iter().map(|span| span.span_id.as_str()).collect();
+    let parents = spans.iter().map(|span| span.parent_span_id.as_str());
+    assert!(parents.filter(|parent| !parent.is_empty()).all(|parent| ids.contains(parent)));
+}
+
+#[test]
+fn an_interrupt_ends_a_live_demo_over_http() {
+    check_stop(Protocol::Http, Signal::INT);
+}
+
+#[test]
+fn an_interrupt_ends_a_live_demo_over_grpc() {
+    check_stop(Protocol::Grpc, Signal::INT);
+}
+
+#[test]
+fn a_termination_ends_a_live_demo() {
+    check_stop(Protocol::Http, Signal::TERM);
+}
+
+#[test]
+fn a_live_demo_needs_no_receiver() {
+    let folder = documents::good();
+    let running = start(folder.path(), &[]);
+    send(&running, Signal::INT);
+    let ended = running.end();
+    assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
+    assert_eq!(ended.stderr, "");
+}
