@@ -26,6 +26,7 @@ pub struct Seen {
     pub parent: Option<String>,
     pub name: String,
     pub start: u64,
+    pub end: u64,
 }
 
 /// An application with a tracing subscriber that makes OpenTelemetry spans, and a recorder beside it.
@@ -89,6 +90,7 @@ impl World {
             parent: (span.parent_span_id != none).then(|| span.parent_span_id.to_string()),
             name: span.name.to_string(),
             start: nanos(span.start_time),
+            end: nanos(span.end_time),
         });
         let ours = self.memory.spans().into_iter().map(|span| Seen {
             trace: span.trace_id.to_string(),
@@ -96,6 +98,7 @@ impl World {
             parent: span.parent_span_id.map(|parent| parent.to_string()),
             name: span.name.to_string(),
             start: span.start_unix_nanos,
+            end: span.end_unix_nanos,
         });
         theirs.chain(ours).collect()
     }
