@@ -174,12 +174,13 @@ fn finish(guard: Guard, sent: Result<(), FlushError>, receiver: Option<&str>) ->
     let Some(receiver) = receiver else {
         return guard.shutdown(FLUSH_TIMEOUT).map_err(Into::into);
     };
+    let counts = guard.counts();
+    let (recorded, exported, dropped) = (counts.recorded(), counts.exported(), counts.dropped_total());
     if let Err(error) = sent {
         // What could not be sent in its time is not waited for a second time.
         let _ = guard.shutdown(Duration::ZERO);
-        return Err(error.into());
+        return Err(format!("{error} ({exported} of {recorded} spans were sent)").into());
     }
-    let (exported, dropped) = (guard.counts().exported(), guard.counts().dropped_total());
     guard.shutdown(FLUSH_TIMEOUT)?;
     if dropped > 0 {
         return Err(format!("{dropped} spans could not be sent to {receiver}; {exported} were").into());

@@ -111,10 +111,10 @@ fn traces(spans: Vec<Span>) -> Vec<Trace> {
 }
 
 /// A demo over the good documents, each several times: what it printed, and the traces that arrived.
-fn demo_of_good(protocol: Protocol, more: &[&str]) -> Option<(Value, Vec<Trace>)> {
+fn demo_of_good(protocol: Protocol, runs: usize, more: &[&str]) -> Option<(Value, Vec<Trace>)> {
     let receiver = Receiver::start()?;
     let folder = documents::good();
-    let (url, runs) = (receiver.url(protocol), RUNS.to_string());
+    let (url, runs) = (receiver.url(protocol), runs.to_string());
     let arguments = [&["--json", "--runs", &runs, "--otlp", &url], more].concat();
     let ended = run(demo(folder.path(), &arguments));
     let outcome = ended.json();
@@ -213,7 +213,7 @@ fn check_attempts(trace: &Trace) {
 }
 
 fn check_demo(protocol: Protocol) {
-    let Some((outcome, traces)) = demo_of_good(protocol, &[]) else { return };
+    let Some((outcome, traces)) = demo_of_good(protocol, RUNS, &[]) else { return };
     assert_eq!(traces.len(), RUNS, "one trace a run");
     assert_eq!((&outcome["runs"], &outcome["failed"]), (&json!(RUNS), &json!(0)));
     traces.iter().for_each(check_shape);
@@ -243,7 +243,7 @@ fn a_demo_over_grpc_is_one_trace_a_run() {
 }
 
 fn check_chaos(protocol: Protocol) {
-    let Some((outcome, traces)) = demo_of_good(protocol, &["--chaos", "0.4"]) else { return };
+    let Some((outcome, traces)) = demo_of_good(protocol, RUNS, &["--chaos", "0.4"]) else { return };
     assert_eq!(traces.len(), RUNS);
     let (succeeded, failed): (Vec<_>, Vec<_>) =
         traces.iter().partition(|trace| trace.root().status.code == "ok");
@@ -264,6 +264,15 @@ fn attempts_are_below_their_retry_over_http() {
 #[test]
 fn attempts_are_below_their_retry_over_grpc() {
     check_chaos(Protocol::Grpc);
+}
+
+#[test]
+fn every_span_of_many_runs_arrives() {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let Some((_, traces)) = demo_of_good(protocol, 600, &[]) else { return };
+        assert_eq!(traces.len(), 600);
+        traces.iter().for_each(check_shape);
+    }
 }
 
 /// The failed run of a document: told once, where it arose.

@@ -30,26 +30,10 @@ fn record(batch: &mut Batch, raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {
         None => Rare::default(),
     };
     let (run, node) = (&batch.runs[raw.run as usize], &batch.nodes[raw.node as usize]);
-    let own = &batch.attributes[bounds(&raw.attributes)];
-    let mut attributes: Attributes =
-        Vec::with_capacity(node.attributes.len() + run.attributes.len() + own.len() + 5);
-    attributes.extend_from_slice(&node.attributes);
-    attributes.extend_from_slice(&run.attributes);
-    own.iter().for_each(|(key, value)| set(&mut attributes, key, value));
-    let outcome = outcome(raw, rare.error.as_ref());
-    if !own.is_empty() {
-        attributes.retain(|(key, _)| outcome.iter().flatten().all(|(known, _)| known != key));
-    }
-    // The outcome has its place, whatever was set before it; so has the exception among the events.
-    let room = limits.attributes.saturating_sub(outcome.iter().flatten().count());
-    let over = attributes.len().saturating_sub(room);
-    attributes.truncate(room);
-    attributes.extend(outcome.into_iter().flatten());
-    if let Some(longest) = limits.value_length {
-        attributes.iter_mut().for_each(|(_, value)| cut_value(value, longest));
-    }
+    let (attributes, over) = attributes(batch, raw, rare.error.as_ref(), limits);
     let end_unix_nanos = run.anchor.unix_nanos_at(raw.end);
     let exception = rare.error.as_ref().and_then(|error| exception(error, end_unix_nanos));
+    // The exception has its place, whatever happened before it.
     let room = limits.events.saturating_sub(usize::from(exception.is_some()));
     let mut events = batch.events[bounds(&raw.events)].to_vec();
     let too_many = events.len().saturating_sub(room);
@@ -73,6 +57,35 @@ fn record(batch: &mut Batch, raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {
         dropped_attributes: rare.dropped_attributes + count(over),
         dropped_events: rare.dropped_events + count(too_many),
     }
+}
+
+/// The attributes of a span, and how many were left out.
+fn attributes(
+    batch: &Batch,
+    raw: &RawSpan,
+    error: Option<&ErrorInfo>,
+    limits: &SpanLimits,
+) -> (Attributes, usize) {
+    let (run, node) = (&batch.runs[raw.run as usize], &batch.nodes[raw.node as usize]);
+    let own = &batch.attributes[bounds(&raw.attributes)];
+    let outcome = outcome(raw, error);
+    let mut attributes: Attributes =
+        Vec::with_capacity(node.attributes.len() + run.attributes.len() + own.len() + outcome.len());
+    attributes.extend_from_slice(&node.attributes);
+    attributes.extend_from_slice(&run.attributes);
+    if !own.is_empty() {
+        own.iter().for_each(|(key, value)| set(&mut attributes, key, value));
+        attributes.retain(|(key, _)| outcome.iter().flatten().all(|(known, _)| known != key));
+    }
+    // The outcome has its place, whatever was set before it.
+    let room = limits.attributes.saturating_sub(outcome.iter().flatten().count());
+    let over = attributes.len().saturating_sub(room);
+    attributes.truncate(room);
+    attributes.extend(outcome.into_iter().flatten());
+    if let Some(longest) = limits.value_length {
+        attributes.iter_mut().for_each(|(_, value)| cut_value(value, longest));
+    }
+    (attributes, over)
 }
 
 fn bounds(range: &Range<u32>) -> Range<usize> {

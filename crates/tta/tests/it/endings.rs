@@ -44,7 +44,7 @@ async fn a_run_that_is_dropped_closes_every_span_as_cancelled() {
     let flow = quick("before") >> parallel([endless("a"), endless("b"), quick("c")]);
     {
         let mut run = std::pin::pin!(flow.run(1, &cx));
-        poll_fn(|task| Poll::Ready(assert!(run.as_mut().poll(task).is_pending()))).await;
+        assert!(poll_fn(|task| Poll::Ready(run.as_mut().poll(task).is_pending())).await);
         // Dropped here.
     }
     let spans = recording.spans();

@@ -14,10 +14,13 @@ use opentelemetry_sdk::trace::{
 use tta::recorder::ApplicationTracer;
 use tta::{Error, Flow, Telemetry, WorkflowContext, step, step_with};
 
-/// Drops what its name or an attribute says, and remembers what it was asked.
+/// The name and the attributes of a span that is to be sampled.
+type Asked = (String, Vec<KeyValue>);
+
+/// Drops what has a name, and remembers what it was asked.
 #[derive(Clone, Debug, Default)]
 struct Choosy {
-    asked: Arc<Mutex<Vec<(String, Vec<KeyValue>)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     drops: &'static str,
 }
 

@@ -182,12 +182,13 @@ impl Queue {
     pub(super) fn end(&self) {
         let mut state = self.lock();
         let left = state.waiting();
+        // Counted before the end can be seen: who waits for it looks at the counts next.
+        self.counts.add_dropped(DropReason::Shutdown, usize::try_from(left).unwrap_or(usize::MAX));
         state.spans = VecDeque::new();
         state.settled += left;
         state.lost += left;
         state.ended = true;
         drop(state);
-        self.counts.add_dropped(DropReason::Shutdown, usize::try_from(left).unwrap_or(usize::MAX));
         self.progress.notify_all();
     }
 
