@@ -11,7 +11,7 @@ pub enum DropReason {
     QueueFull,
     /// The receiver refused them, or could not be reached until the attempts were used up.
     ExportFailed,
-    /// The time to flush was over before they were sent.
+    /// Recording had ended, or the time to flush was over, before they were sent.
     Shutdown,
 }
 

@@ -13,9 +13,9 @@ use crate::config::SpanLimits;
 use crate::redact;
 
 /// How long the message of an error is at most, in bytes.
-const MAX_MESSAGE_BYTES: usize = 1_024;
+pub(super) const MAX_MESSAGE_BYTES: usize = 1_024;
 /// How long the chain of causes is at most, in bytes.
-const MAX_CHAIN_BYTES: usize = 8_192;
+pub(super) const MAX_CHAIN_BYTES: usize = 8_192;
 
 /// How much may be added to a span while it is open.
 pub(super) fn while_open(limits: &SpanLimits) -> AddLimits {
@@ -41,9 +41,13 @@ fn record(batch: &mut Batch, raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {
     attributes.extend_from_slice(&node.attributes);
     attributes.extend_from_slice(&run.attributes);
     own.iter().for_each(|(key, value)| set(&mut attributes, key, value));
-    add_outcome(&mut attributes, raw, rare.error.as_ref());
-    let over = attributes.len().saturating_sub(limits.attributes);
-    attributes.truncate(limits.attributes);
+    // What there is no room for is left out before the outcome, which no span goes without.
+    let outcome = outcome(raw, rare.error.as_ref());
+    attributes.retain(|(key, _)| outcome.iter().all(|(known, _)| known != key));
+    let room = limits.attributes.saturating_sub(outcome.len());
+    let over = attributes.len().saturating_sub(room);
+    attributes.truncate(room);
+    attributes.extend(outcome);
     if let Some(longest) = limits.value_length {
         attributes.iter_mut().for_each(|(_, value)| cut_value(value, longest));
     }
@@ -82,23 +86,25 @@ fn set(attributes: &mut Attributes, key: &Key, value: &Value) {
     }
 }
 
-fn add_outcome(attributes: &mut Attributes, raw: &RawSpan, error: Option<&ErrorInfo>) {
+fn outcome(raw: &RawSpan, error: Option<&ErrorInfo>) -> Attributes {
+    let mut attributes = Attributes::with_capacity(5);
     let duration_ms = (raw.end - raw.start) as f64 / 1e6;
     attributes.push((attribute::EXECUTION_STATUS.key(), Text::Static(raw.status.as_str()).into()));
     attributes.push((attribute::EXECUTION_DURATION_MS.key(), duration_ms.into()));
-    let Some(error) = error else { return };
+    let Some(error) = error else { return attributes };
     attributes.push((attribute::ERROR_TYPE.key(), Text::Static(error.type_name).into()));
     if let Some((message, _)) = &error.described {
-        let message = bounded(redact::secrets(message).into_owned(), MAX_MESSAGE_BYTES);
+        let message = public(message, MAX_MESSAGE_BYTES);
         attributes.push((attribute::ERROR_MESSAGE.key(), message.into()));
         attributes.push((attribute::ERROR_RECOVERABLE.key(), error.recoverable.into()));
     }
+    attributes
 }
 
 /// The exception event of the span in which an error arose.
 fn exception(error: &ErrorInfo, time_unix_nanos: u64) -> Option<EventRecord> {
     let (message, chain) = error.described.as_ref()?;
-    let text = |text: &str, longest| Value::from(bounded(redact::secrets(text).into_owned(), longest));
+    let text = |text: &str, longest| Value::from(public(text, longest));
     Some(EventRecord {
         name: event::EXCEPTION.name(),
         time_unix_nanos,
@@ -114,7 +120,7 @@ fn status(status: ExecutionStatus, error: Option<&ErrorInfo>) -> SpanStatus {
     match status {
         ExecutionStatus::Success => SpanStatus::Ok,
         other => SpanStatus::Error(match error.and_then(|error| error.described.as_ref()) {
-            Some((message, _)) => bounded(redact::secrets(message).into_owned(), MAX_MESSAGE_BYTES).into(),
+            Some((message, _)) => public(message, MAX_MESSAGE_BYTES).into(),
             None => Text::Static(other.as_str()),
         }),
     }
@@ -127,6 +133,11 @@ fn cut_value(value: &mut Value, longest: usize) {
     {
         *value = Value::from(text[..end].to_owned());
     }
+}
+
+/// The text without secrets, and with at most that many bytes.
+pub(super) fn public(text: &str, longest: usize) -> String {
+    bounded(redact::secrets(text).into_owned(), longest)
 }
 
 /// The text, cut at a character so that it has at most that many bytes.

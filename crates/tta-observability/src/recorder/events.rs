@@ -7,7 +7,8 @@ use tta_model::{Attributes, EventRecord, Key, Text, Value};
 use tta_primitives::Error;
 use tta_primitives::observe::{CacheOutcome, Event};
 
-use crate::redact;
+use super::assemble::{MAX_MESSAGE_BYTES, public};
+use super::said;
 
 /// Sets an attribute of the span.
 type Set<'a> = &'a mut dyn FnMut(Key, Value);
@@ -212,7 +213,7 @@ fn cache_lookup(happened: &Event<'_>) -> Attributes {
 fn error_attributes(error: &Error) -> [(Key, Value); 2] {
     [
         (attribute::ERROR_TYPE.key(), error.type_name().into()),
-        (attribute::ERROR_MESSAGE.key(), redact::secrets(&error.message()).into_owned().into()),
+        (attribute::ERROR_MESSAGE.key(), public(&said(|| error.message()), MAX_MESSAGE_BYTES).into()),
     ]
 }
 

@@ -16,9 +16,9 @@ use tta_primitives::observe::{
 };
 use tta_primitives::random;
 
-use super::{Parent, events};
+use super::assemble::{MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES, public};
+use super::{Parent, events, said};
 use crate::convert::{from_otel, to_otel};
-use crate::redact;
 
 /// A tracer of the application, by which the recorder makes its spans.
 pub struct ApplicationTracer {
@@ -162,7 +162,8 @@ impl Observation for SdkSpan {
     }
 
     fn set_attributes(&self, attributes: &mut dyn Iterator<Item = (Key, Value)>) {
-        let attributes = attributes.map(|(key, value)| to_otel::attribute(&key, &value));
+        // Made before the span is locked: what makes them may itself add to the span.
+        let attributes: Vec<_> = attributes.map(|(key, value)| to_otel::attribute(&key, &value)).collect();
         self.context.span().set_attributes(attributes);
     }
 
@@ -179,7 +180,7 @@ fn close(span: &SpanRef<'_>, finished: &NodeFinished<'_>, arose_here: bool, end:
     let status = finished.status.as_str();
     span.set_attribute(KeyValue::new(attribute::EXECUTION_STATUS.key, status));
     let described = finished.error.filter(|_| arose_here).map(|error| {
-        let message = redact::secrets(&error.message()).into_owned();
+        let message = public(&said(|| error.message()), MAX_MESSAGE_BYTES);
         span.set_attribute(KeyValue::new(attribute::ERROR_MESSAGE.key, message.clone()));
         span.set_attribute(KeyValue::new(attribute::ERROR_RECOVERABLE.key, error.is_retryable()));
         let exception = vec![
@@ -187,7 +188,7 @@ fn close(span: &SpanRef<'_>, finished: &NodeFinished<'_>, arose_here: bool, end:
             KeyValue::new(attribute::EXCEPTION_MESSAGE.key, message.clone()),
             KeyValue::new(
                 attribute::EXCEPTION_STACKTRACE.key,
-                redact::secrets(&format!("{error:?}")).into_owned(),
+                public(&said(|| format!("{error:?}")), MAX_CHAIN_BYTES),
             ),
         ];
         span.add_event_with_timestamp(event::EXCEPTION.name, end, exception);
