@@ -1,6 +1,7 @@
 //! The thread that takes finished spans over and passes them on.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -8,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use tta_model::SpanRecord;
 
+use super::buffer::QUEUED_BATCHES;
 use super::{Core, Finished, assemble};
-use crate::counts::SpanCounts;
+use crate::counts::{DropReason, SpanCounts};
 use crate::export::{FlushError, SpanExporter};
 
 /// How often batches that are not full are taken over.
@@ -50,6 +52,9 @@ impl Drain {
     /// # Errors
     /// If spans were left when the time was over, or could not be sent.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        if self.thread.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return Ok(());
+        }
         self.ask(timeout, |reply| Command::Flush { timeout, reply })
     }
 
@@ -74,15 +79,14 @@ impl Drain {
         command: impl FnOnce(Sender<Result<(), FlushError>>) -> Command,
     ) -> Result<(), FlushError> {
         let (reply, answer) = channel();
+        let failed = |reason: &str| FlushError { unsent: self.counts.unsettled(), reason: reason.to_owned() };
         if self.commands.send(command(reply)).is_err() {
-            return Ok(());
+            return Err(failed("the drain thread has ended"));
         }
         // The thread gives up at the timeout by itself; the grace is for what it does before and after.
         let grace = SWEEP_INTERVAL * 4;
-        answer.recv_timeout(timeout + grace).unwrap_or_else(|_| {
-            let unsent = self.counts.unsettled();
-            Err(FlushError { unsent, reason: "the drain thread did not answer in time".to_owned() })
-        })
+        let answer = answer.recv_timeout(timeout.saturating_add(grace));
+        answer.unwrap_or_else(|_| Err(failed("the drain thread did not answer in time")))
     }
 }
 
@@ -128,14 +132,21 @@ impl Worker {
         self.records.clear();
         assemble::records(&mut batch, &core.limits, &mut self.records);
         core.buffers.recycle(batch);
-        self.exporters.iter_mut().for_each(|exporter| exporter.export(&self.records));
+        for exporter in &mut self.exporters {
+            // The panic hook reports it; it costs these spans, and not those that come after.
+            if catch_unwind(AssertUnwindSafe(|| exporter.export(&self.records))).is_err() {
+                core.buffers.count_dropped(DropReason::ExportFailed, self.records.len());
+            }
+        }
     }
 
     /// Takes over what is queued, and then what threads have collected so far.
     fn sweep(&mut self) {
         let mut batches = Vec::new();
         self.finished.core.buffers.sweep(|batch| batches.push(batch));
-        while let Ok(batch) = self.finished.receiver.try_recv() {
+        // No more than were queued by then: threads that never pause must not keep a flush waiting.
+        for _ in 0..QUEUED_BATCHES {
+            let Ok(batch) = self.finished.receiver.try_recv() else { break };
             self.take(batch);
         }
         batches.into_iter().for_each(|batch| self.take(batch));
@@ -146,12 +157,15 @@ impl Worker {
         timeout: Duration,
         mut each: impl FnMut(&mut dyn SpanExporter, Duration) -> Result<(), FlushError>,
     ) -> Result<(), FlushError> {
-        let deadline = Instant::now() + timeout;
+        let started = Instant::now();
         self.sweep();
         let mut result = Ok(());
         for exporter in &mut self.exporters {
-            let left = deadline.saturating_duration_since(Instant::now());
-            result = result.and(each(&mut **exporter, left));
+            let left = timeout.saturating_sub(started.elapsed());
+            let ended = catch_unwind(AssertUnwindSafe(|| each(&mut **exporter, left)));
+            result = result.and(ended.unwrap_or_else(|_| {
+                Err(FlushError { unsent: 0, reason: "an exporter panicked when it was flushed".to_owned() })
+            }));
         }
         result
     }

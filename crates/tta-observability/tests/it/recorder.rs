@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use opentelemetry::trace::{Status, TraceContextExt as _};
@@ -13,7 +13,7 @@ use tta_observability::export::memory::MemoryExporter;
 use tta_observability::export::{FlushError, SpanExporter};
 use tta_observability::recorder::{Drain, Recorder};
 use tta_observability::sampling::Sampler;
-use tta_observability::{Guard, SpanCounts, Telemetry};
+use tta_observability::{DropReason, Guard, SpanCounts, Telemetry};
 use tta_primitives::observe::Observer;
 use tta_primitives::{Error, ErrorKind, Flow, Retry, WorkflowContext, step, step_with};
 
@@ -195,6 +195,34 @@ fn an_error_may_run_flows_when_it_is_described() {
     assert!(spans.iter().any(|span| span.name == "primitive.add.execute"));
 }
 
+/// Panics as long as it is told to.
+struct Panicking(Arc<AtomicBool>);
+
+impl SpanExporter for Panicking {
+    fn export(&mut self, _: &[SpanRecord]) {
+        assert!(!self.0.load(Ordering::SeqCst), "told to panic");
+    }
+
+    fn flush(&mut self, _: Duration) -> Result<(), FlushError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_exporter_that_panics_costs_only_its_spans() {
+    let (memory, panics) = (MemoryExporter::new(), Arc::new(AtomicBool::new(true)));
+    let telemetry = Telemetry::new().exporter(Panicking(Arc::clone(&panics))).exporter(memory.clone());
+    let (observer, guard) = telemetry.build().expect("nothing to set up");
+    let cx = observed(&observer.expect("not disabled"));
+    block_on(add().run(1, &cx)).expect("it succeeds");
+    guard.flush(SECOND).expect("the other exporter has all");
+    assert_eq!((memory.spans().len(), guard.counts().dropped(DropReason::ExportFailed)), (2, 2));
+    panics.store(false, Ordering::SeqCst);
+    block_on(add().run(1, &cx)).expect("it succeeds");
+    guard.flush(SECOND).expect("nothing is left");
+    assert_eq!((memory.spans().len(), guard.counts().dropped_total()), (4, 2));
+}
+
 /// Counts what it gets.
 #[derive(Clone, Default)]
 struct Counting(Arc<AtomicU64>);
@@ -239,6 +267,42 @@ fn every_span_is_handed_over_or_counted_also_when_recording_ends_meanwhile() {
         threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
         let handed_over = counting.0.load(Ordering::SeqCst);
         assert_eq!((counts.recorded(), handed_over + counts.dropped_total()), (8_000, 8_000));
+    }
+}
+
+#[test]
+fn what_ended_before_a_flush_is_handed_over_while_others_go_on() {
+    let counting = Counting::default();
+    let (observer, guard) = Telemetry::new().exporter(counting.clone()).build().expect("nothing to set up");
+    let observer = observer.expect("not disabled");
+    let (ended, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let threads: Vec<_> = (0..3)
+        .map(|_| {
+            let (observer, ended, stop) = (Arc::clone(&observer), Arc::clone(&ended), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let (flow, cx) = (add(), observed(&observer));
+                block_on(async {
+                    while !stop.load(Ordering::SeqCst) {
+                        flow.run(1, &cx).await.expect("it succeeds");
+                        ended.fetch_add(2, Ordering::SeqCst);
+                    }
+                });
+            })
+        })
+        .collect();
+    let flushed: Vec<_> = (0..5)
+        .map(|_| {
+            let before = ended.load(Ordering::SeqCst);
+            let flushed = guard.flush(SECOND * 10);
+            let after = counting.0.load(Ordering::SeqCst) + guard.counts().dropped_total();
+            (flushed, before, after)
+        })
+        .collect();
+    stop.store(true, Ordering::SeqCst);
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    for (flushed, before, after) in flushed {
+        assert_eq!(flushed, Ok(()));
+        assert!(after >= before, "{before} had ended, and {after} were handed over");
     }
 }
 
