@@ -41,13 +41,7 @@ fn record(batch: &mut Batch, raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {
     attributes.extend_from_slice(&node.attributes);
     attributes.extend_from_slice(&run.attributes);
     own.iter().for_each(|(key, value)| set(&mut attributes, key, value));
-    // What there is no room for is left out before the outcome, which no span goes without.
-    let outcome = outcome(raw, rare.error.as_ref());
-    attributes.retain(|(key, _)| outcome.iter().all(|(known, _)| known != key));
-    let room = limits.attributes.saturating_sub(outcome.len());
-    let over = attributes.len().saturating_sub(room);
-    attributes.truncate(room);
-    attributes.extend(outcome);
+    let over = add_outcome(&mut attributes, outcome(raw, rare.error.as_ref()), limits.attributes);
     if let Some(longest) = limits.value_length {
         attributes.iter_mut().for_each(|(_, value)| cut_value(value, longest));
     }
@@ -84,6 +78,16 @@ fn set(attributes: &mut Attributes, key: &Key, value: &Value) {
         Some((_, old)) => *old = value.clone(),
         None => attributes.push((key.clone(), value.clone())),
     }
+}
+
+/// Adds the outcome, which no span goes without: what there is no room for is left out of the rest, and counted.
+fn add_outcome(attributes: &mut Attributes, outcome: Attributes, limit: usize) -> usize {
+    attributes.retain(|(key, _)| outcome.iter().all(|(known, _)| known != key));
+    let room = limit.saturating_sub(outcome.len());
+    let over = attributes.len().saturating_sub(room);
+    attributes.truncate(room);
+    attributes.extend(outcome);
+    over
 }
 
 fn outcome(raw: &RawSpan, error: Option<&ErrorInfo>) -> Attributes {
