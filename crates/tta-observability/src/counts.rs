@@ -11,7 +11,7 @@ pub enum DropReason {
     QueueFull,
     /// The receiver refused them, or could not be reached until the attempts were used up.
     ExportFailed,
-    /// The time to flush was over before they were sent.
+    /// Recording had ended, or the time to flush was over, before they were sent.
     Shutdown,
 }
 
@@ -38,6 +38,10 @@ impl DropReason {
 #[derive(Debug, Default)]
 pub struct SpanCounts {
     recorded: AtomicU64,
+    /// Spans that the drain thread has handed to the exporters.
+    handed_over: AtomicU64,
+    /// How many of them had been by the last flush that succeeded.
+    settled: AtomicU64,
     exported: AtomicU64,
     dropped: [AtomicU64; DropReason::COUNT],
 }
@@ -65,6 +69,21 @@ impl SpanCounts {
     #[must_use]
     pub fn dropped_total(&self) -> u64 {
         DropReason::ALL.into_iter().map(|reason| self.dropped(reason)).sum()
+    }
+
+    /// Recorded spans of which no flush has said yet that they were sent.
+    pub(crate) fn unsettled(&self) -> u64 {
+        let left_out = self.dropped(DropReason::RecorderFull);
+        self.recorded().saturating_sub(self.settled.load(Ordering::Relaxed) + left_out)
+    }
+
+    /// A flush has succeeded.
+    pub(crate) fn settle(&self) {
+        self.settled.store(self.handed_over.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_handed_over(&self, spans: usize) {
+        self.handed_over.fetch_add(spans as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn add_recorded(&self, spans: usize) {

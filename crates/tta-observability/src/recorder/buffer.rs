@@ -6,6 +6,7 @@
 //! full, the batch is dropped and its spans are counted.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -134,12 +135,15 @@ pub(super) struct Buffers {
     pool: Mutex<Vec<Batch>>,
     sender: SyncSender<Batch>,
     counts: Arc<SpanCounts>,
+    /// Nobody takes spans over any more.
+    closed: AtomicBool,
 }
 
 impl Buffers {
     pub(super) fn new(counts: Arc<SpanCounts>) -> (Self, Receiver<Batch>) {
         let (sender, receiver) = sync_channel(QUEUED_BATCHES);
-        (Self { threads: Mutex::default(), pool: Mutex::default(), sender, counts }, receiver)
+        let closed = AtomicBool::new(false);
+        (Self { threads: Mutex::default(), pool: Mutex::default(), sender, counts, closed }, receiver)
     }
 
     /// Makes the buffer of a thread.
@@ -153,12 +157,15 @@ impl Buffers {
     pub(super) fn write(&self, buffer: &ThreadBuffer, write: impl FnOnce(&mut Batch)) {
         let mut batch = buffer.lock();
         write(&mut batch);
+        if self.closed.load(Ordering::SeqCst) {
+            return self.drop_late(&mut batch);
+        }
         if batch.spans.len() < BATCH_SPANS {
             return;
         }
         let full = std::mem::replace(&mut *batch, self.empty());
-        drop(batch);
         self.counts.add_recorded(full.spans.len());
+        // Still under the lock, so that a sweep finds the batch either here or in the channel.
         if let Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) = self.sender.try_send(full)
         {
             self.counts.add_dropped(DropReason::RecorderFull, batch.spans.len());
@@ -185,6 +192,24 @@ impl Buffers {
                 take(batch);
             }
         }
+    }
+
+    /// Ends the way: what is left in the threads, and what they still add, is counted as dropped.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        // Whoever had not seen the end under this lock has added or sent all by the time it is free.
+        threads.iter().for_each(|buffer| self.drop_late(&mut buffer.lock()));
+    }
+
+    fn drop_late(&self, batch: &mut Batch) {
+        self.counts.add_recorded(batch.spans.len());
+        self.counts.add_dropped(DropReason::Shutdown, batch.spans.len());
+        batch.clear();
+    }
+
+    pub(super) fn counts(&self) -> &SpanCounts {
+        &self.counts
     }
 
     /// Keeps a batch for use again.

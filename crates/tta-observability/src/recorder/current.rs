@@ -14,6 +14,9 @@ use tta_model::{Attributes, EventRecord, Key, LinkRecord, SpanStatus, Text, Valu
 
 use crate::convert::from_otel;
 
+/// How many attributes are taken from an iterator before they are added together.
+const TAKEN_AT_ONCE: usize = 8;
+
 /// What is added to a span while it is open.
 #[derive(Debug, Default)]
 pub(super) struct Extras {
@@ -58,18 +61,20 @@ impl Extras {
         attributes: &mut dyn Iterator<Item = (Key, Value)>,
         limits: AddLimits,
     ) {
-        self.add(|added| {
-            for (key, value) in attributes {
-                // A key that is set again is looked for by the drain thread, or here once there is no room.
-                if added.attributes.len() < limits.attributes {
-                    added.attributes.push((key, value));
-                } else if let Some(last) = added.attributes.iter().rposition(|(known, _)| *known == key) {
-                    added.attributes[last].1 = value;
-                } else {
-                    added.dropped_attributes += 1;
-                }
+        // Taken a few at a time without the lock: what makes them may itself add to the span.
+        let mut taken = [const { None }; TAKEN_AT_ONCE];
+        let mut count = TAKEN_AT_ONCE;
+        while count == TAKEN_AT_ONCE {
+            count = 0;
+            for (slot, attribute) in taken.iter_mut().zip(&mut *attributes) {
+                *slot = Some(attribute);
+                count += 1;
             }
-        });
+            if count > 0 {
+                let few = taken[..count].iter_mut().filter_map(Option::take);
+                self.add(|added| few.for_each(|attribute| added.set(attribute, limits)));
+            }
+        }
     }
 
     pub(super) fn add_event(&self, event: EventRecord, limits: AddLimits) {
@@ -80,6 +85,11 @@ impl Extras {
                 added.dropped_events += 1;
             }
         });
+    }
+
+    /// Leaves out what comes from now on.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
     }
 
     /// Makes the extras ready for another span.
@@ -102,6 +112,19 @@ impl Extras {
         if !added.closed {
             add(&mut added);
             self.touched.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl Added {
+    fn set(&mut self, (key, value): (Key, Value), limits: AddLimits) {
+        // A key that is set again is looked for by the drain thread, or here once there is no room.
+        if self.attributes.len() < limits.attributes {
+            self.attributes.push((key, value));
+        } else if let Some(last) = self.attributes.iter().rposition(|(known, _)| *known == key) {
+            self.attributes[last].1 = value;
+        } else {
+            self.dropped_attributes += 1;
         }
     }
 }

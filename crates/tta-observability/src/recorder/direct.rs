@@ -15,7 +15,7 @@ use tta_primitives::random;
 
 use super::buffer::{Batch, ErrorInfo, Rare, RawSpan, ThreadBuffer, index};
 use super::current::{Added, CurrentSpan, Extras};
-use super::{Core, assemble, events};
+use super::{Core, assemble, events, said};
 use crate::convert::to_otel;
 
 /// How many spans in the making a thread keeps for use again.
@@ -37,6 +37,9 @@ struct DirectSpan {
     extras: Arc<Extras>,
 }
 
+/// How a node ended, and what its error says, if that is to be recorded here.
+type Ending<'a> = (&'a NodeFinished<'a>, Option<(String, String)>);
+
 /// What a thread keeps for a recorder.
 struct Local {
     core: Arc<Core>,
@@ -55,8 +58,7 @@ fn with_local<T>(core: &Arc<Core>, with: impl FnOnce(&mut Local) -> T) -> Option
             let mut locals = locals.try_borrow_mut().ok()?;
             let position = locals.iter().position(|local| Arc::ptr_eq(&local.core, core));
             let position = position.unwrap_or_else(|| {
-                // A recorder that only this list still holds is gone.
-                locals.retain(|local| Arc::strong_count(&local.core) > 1 + local.pool.len());
+                locals.retain(|local| local.core.recorder.strong_count() > 0);
                 let buffer = core.buffers.register();
                 locals.push(Local { core: Arc::clone(core), buffer, pool: Vec::new() });
                 locals.len() - 1
@@ -133,7 +135,7 @@ impl DirectSpan {
     }
 
     /// Writes the spans of the role and of the node.
-    fn write(&self, batch: &mut Batch, finished: &NodeFinished<'_>, added: Option<&mut Added>) {
+    fn write(&self, batch: &mut Batch, (finished, described): Ending<'_>, added: Option<&mut Added>) {
         let mut raw = RawSpan {
             run: batch.intern_run(finished.run),
             node: batch.intern_node(finished.node),
@@ -151,7 +153,7 @@ impl DirectSpan {
             let node = batch.intern_node(role);
             self.write_role(batch, finished, RawSpan { span_id: role_id, node, ..raw.clone() });
         }
-        let mut rare = error_info(finished, finished.error_arose_here);
+        let mut rare = error_info(finished, described);
         if let Some(added) = added {
             let first = index(batch.attributes.len());
             batch.attributes.append(&mut added.attributes);
@@ -168,7 +170,7 @@ impl DirectSpan {
     fn write_role(&self, batch: &mut Batch, finished: &NodeFinished<'_>, raw: RawSpan) {
         let first = index(batch.attributes.len());
         batch.attributes.extend_from_slice(&self.role_attributes);
-        let rare = error_info(finished, false).map(|error| batch.add_rare(error));
+        let rare = error_info(finished, None).map(|error| batch.add_rare(error));
         batch.spans.push(RawSpan {
             parent: self.parent,
             parent_is_remote: self.parent_is_remote,
@@ -179,14 +181,14 @@ impl DirectSpan {
     }
 
     /// Writes the spans into the batch of this thread.
-    fn hand_over(&self, buffer: &ThreadBuffer, finished: &NodeFinished<'_>) {
+    fn hand_over(&self, buffer: &ThreadBuffer, ending: Ending<'_>) {
         self.core.buffers.write(buffer, |batch| {
             if self.extras.touched() {
                 let mut added = self.extras.lock();
                 added.closed = true;
-                self.write(batch, finished, Some(&mut added));
+                self.write(batch, ending, Some(&mut added));
             } else {
-                self.write(batch, finished, None);
+                self.write(batch, ending, None);
             }
         });
     }
@@ -199,7 +201,10 @@ impl DirectSpan {
                 extras.reset();
                 true
             }
-            None => false,
+            None => {
+                self.extras.close();
+                false
+            }
         }
     }
 }
@@ -214,13 +219,17 @@ fn nearest(current: &Context, trace_id: otel::TraceId) -> Option<SpanId> {
     SpanId::from_bytes(context.span_id().to_bytes())
 }
 
-fn error_info(finished: &NodeFinished<'_>, arose_here: bool) -> Option<Rare> {
+/// The message of the error and the chain of its causes, if it arose in the node.
+fn describe(finished: &NodeFinished<'_>) -> Option<(String, String)> {
+    let error = finished.error.filter(|_| finished.error_arose_here)?;
+    Some((said(|| error.message()), said(|| format!("{error:?}"))))
+}
+
+fn error_info(finished: &NodeFinished<'_>, described: Option<(String, String)>) -> Option<Rare> {
     let error = match (finished.error, finished.status) {
-        (Some(error), _) => ErrorInfo {
-            type_name: error.type_name(),
-            recoverable: error.is_retryable(),
-            described: arose_here.then(|| (error.message(), format!("{error:?}"))),
-        },
+        (Some(error), _) => {
+            ErrorInfo { type_name: error.type_name(), recoverable: error.is_retryable(), described }
+        }
         (None, ExecutionStatus::Cancelled) => {
             ErrorInfo { type_name: finished.status.as_str(), recoverable: false, described: None }
         }
@@ -275,12 +284,16 @@ impl Observation for DirectSpan {
 
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {
         let mut span = self;
-        let written = with_local(&span.core, |local| span.hand_over(&local.buffer, finished));
+        // Before anything is locked or borrowed, since the application describes its errors.
+        let mut described = describe(finished);
+        let written = with_local(&span.core, |local| {
+            span.hand_over(&local.buffer, (finished, described.take()));
+        });
         if written.is_none() {
             // A thread that ends has no buffer any more; its last spans get one of their own.
-            span.hand_over(&span.core.buffers.register(), finished);
+            span.hand_over(&span.core.buffers.register(), (finished, described));
         }
-        let Some(unshared) = Arc::get_mut(&mut span) else { return };
+        let Some(unshared) = Arc::get_mut(&mut span) else { return span.extras.close() };
         // Dropped outside of everything, since it may hold values of the application.
         drop(std::mem::take(&mut unshared.context));
         if unshared.forget() {

@@ -11,7 +11,7 @@ use tta_model::SpanRecord;
 
 use super::buffer::QUEUED_BATCHES;
 use super::{Core, Finished, assemble};
-use crate::counts::SpanCounts;
+use crate::counts::{DropReason, SpanCounts};
 use crate::export::{FlushError, SpanExporter};
 
 /// How often batches that are not full are taken over.
@@ -55,6 +55,9 @@ impl Drain {
     /// # Errors
     /// If spans were left when the time was over, or could not be sent.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        if self.thread.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return Ok(());
+        }
         self.ask(timeout, |reply| Command::Flush { timeout, reply })
     }
 
@@ -79,15 +82,14 @@ impl Drain {
         command: impl FnOnce(Sender<Result<(), FlushError>>) -> Command,
     ) -> Result<(), FlushError> {
         let (reply, answer) = channel();
+        let failed = |reason: &str| FlushError { unsent: self.counts.unsettled(), reason: reason.to_owned() };
         if self.commands.send(command(reply)).is_err() {
-            return Ok(());
+            return Err(failed("the drain thread has ended"));
         }
         // The thread gives up at the timeout by itself; the grace is for what it does before and after.
         let grace = SWEEP_INTERVAL * 4;
-        answer.recv_timeout(timeout.min(LONGEST) + grace).unwrap_or_else(|_| {
-            let unsent = self.counts.unsettled();
-            Err(FlushError { unsent, reason: "the drain thread did not answer in time".to_owned() })
-        })
+        let answer = answer.recv_timeout(timeout.min(LONGEST) + grace);
+        answer.unwrap_or_else(|_| Err(failed("the drain thread did not answer in time")))
     }
 }
 
@@ -133,9 +135,12 @@ impl Worker {
         self.records.clear();
         assemble::records(&mut batch, &core.limits, &mut self.records);
         core.buffers.recycle(batch);
+        core.buffers.counts().add_handed_over(self.records.len());
         for exporter in &mut self.exporters {
-            // The panic hook has reported it. It costs this exporter's spans, and not those of the others.
-            let _ = catch_unwind(AssertUnwindSafe(|| exporter.export(&self.records)));
+            // The panic hook reports it; it costs these spans, and not those that come after.
+            if catch_unwind(AssertUnwindSafe(|| exporter.export(&self.records))).is_err() {
+                core.buffers.counts().add_dropped(DropReason::ExportFailed, self.records.len());
+            }
         }
     }
 
@@ -143,7 +148,7 @@ impl Worker {
     fn sweep(&mut self) {
         let mut batches = Vec::new();
         self.finished.core.buffers.sweep(|batch| batches.push(batch));
-        // No more than were there, or spans that go on to end would keep a flush from its own end.
+        // No more than were queued by then: threads that never pause must not keep a flush waiting.
         for _ in 0..QUEUED_BATCHES {
             let Ok(batch) = self.finished.receiver.try_recv() else { break };
             self.take(batch);
@@ -164,19 +169,15 @@ impl Worker {
             let ended = catch_unwind(AssertUnwindSafe(|| each(&mut **exporter, left)));
             result = result.and(ended.unwrap_or_else(|_| Err(panicked())));
         }
+        if result.is_ok() {
+            self.finished.core.buffers.counts().settle();
+        }
         result
     }
 }
 
 fn panicked() -> FlushError {
     FlushError { unsent: 0, reason: "an exporter panicked; its spans are lost".to_owned() }
-}
-
-impl SpanCounts {
-    /// Spans of which it is not known yet what became of them.
-    fn unsettled(&self) -> u64 {
-        self.recorded().saturating_sub(self.exported() + self.dropped_total())
-    }
 }
 
 impl Drop for Drain {

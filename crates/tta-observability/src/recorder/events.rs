@@ -7,6 +7,7 @@ use tta_model::{Attributes, EventRecord, Key, Text, Value};
 use tta_primitives::Error;
 use tta_primitives::observe::{CacheOutcome, Event};
 
+use super::said;
 use crate::redact::{self, MAX_MESSAGE_BYTES};
 
 /// Sets an attribute of the span.
@@ -212,7 +213,10 @@ fn cache_lookup(happened: &Event<'_>) -> Attributes {
 fn error_attributes(error: &Error) -> [(Key, Value); 2] {
     [
         (attribute::ERROR_TYPE.key(), error.type_name().into()),
-        (attribute::ERROR_MESSAGE.key(), redact::bounded(&error.message(), MAX_MESSAGE_BYTES).into()),
+        (
+            attribute::ERROR_MESSAGE.key(),
+            redact::bounded(&said(|| error.message()), MAX_MESSAGE_BYTES).into(),
+        ),
     ]
 }
 

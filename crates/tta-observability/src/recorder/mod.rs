@@ -14,8 +14,9 @@ mod drain;
 mod events;
 mod sdk;
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Weak};
 
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt;
@@ -28,7 +29,7 @@ pub use sdk::ApplicationTracer;
 
 use crate::config::SpanLimits;
 use crate::convert::from_otel;
-use crate::counts::SpanCounts;
+use crate::counts::{DropReason, SpanCounts};
 use crate::sampling::Sampler;
 use buffer::{Batch, Buffers};
 
@@ -40,7 +41,7 @@ pub struct Recorder {
 
 #[derive(Debug)]
 enum Way {
-    Direct { core: Arc<Core>, sampler: Sampler },
+    Direct { core: Arc<Core>, sampler: Sampler, _alive: Arc<()> },
     Sdk(ApplicationTracer),
 }
 
@@ -49,6 +50,8 @@ enum Way {
 struct Core {
     buffers: Buffers,
     limits: SpanLimits,
+    /// Gone with the recorder, although threads may still keep the core for it.
+    recorder: Weak<()>,
 }
 
 /// The other end of a recorder: where its finished spans come out.
@@ -58,13 +61,24 @@ pub struct Finished {
     receiver: Receiver<Batch>,
 }
 
+impl Drop for Finished {
+    /// Counts what is left: from now on nobody takes spans over.
+    fn drop(&mut self) {
+        self.core.buffers.close();
+        while let Ok(batch) = self.receiver.try_recv() {
+            self.core.buffers.counts().add_dropped(DropReason::Shutdown, batch.spans.len());
+        }
+    }
+}
+
 impl Recorder {
     /// Makes a recorder of the direct way, and the end where its finished spans come out.
     #[must_use]
     pub fn direct(sampler: Sampler, limits: SpanLimits, counts: Arc<SpanCounts>) -> (Self, Finished) {
         let (buffers, receiver) = Buffers::new(counts);
-        let core = Arc::new(Core { buffers, limits });
-        let recorder = Self { way: Way::Direct { core: Arc::clone(&core), sampler } };
+        let alive = Arc::new(());
+        let core = Arc::new(Core { buffers, limits, recorder: Arc::downgrade(&alive) });
+        let recorder = Self { way: Way::Direct { core: Arc::clone(&core), sampler, _alive: alive } };
         (recorder, Finished { core, receiver })
     }
 
@@ -111,6 +125,13 @@ impl Parent {
             (None, current) => Self { context: current, is_remote: false },
         }
     }
+}
+
+/// What an error of the application says of itself. What it says is the application's code, so no lock is held
+/// while it speaks, and if it panics it has said nothing.
+fn said(words: impl FnOnce() -> String) -> String {
+    let said = catch_unwind(AssertUnwindSafe(words));
+    said.unwrap_or_else(|_| "the error panicked when it was asked what it is".to_owned())
 }
 
 /// Decides on a run of the direct way.

@@ -16,7 +16,7 @@ use tta_primitives::observe::{
 };
 use tta_primitives::random;
 
-use super::{Parent, events};
+use super::{Parent, events, said};
 use crate::convert::{from_otel, to_otel};
 use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
 
@@ -163,7 +163,8 @@ impl Observation for SdkSpan {
     }
 
     fn set_attributes(&self, attributes: &mut dyn Iterator<Item = (Key, Value)>) {
-        let attributes = attributes.map(|(key, value)| to_otel::attribute(&key, &value));
+        // Made before the span is locked: what makes them may itself add to the span.
+        let attributes: Vec<_> = attributes.map(|(key, value)| to_otel::attribute(&key, &value)).collect();
         self.context.span().set_attributes(attributes);
     }
 
@@ -194,7 +195,7 @@ fn close(span: &SpanRef<'_>, ending: &Ending<'_>, arose_here: bool) {
     span.set_attribute(KeyValue::new(attribute::EXECUTION_STATUS.key, status));
     span.set_attribute(KeyValue::new(attribute::EXECUTION_DURATION_MS.key, ending.duration_ms));
     let described = finished.error.filter(|_| arose_here).map(|error| {
-        let message = redact::bounded(&error.message(), MAX_MESSAGE_BYTES);
+        let message = redact::bounded(&said(|| error.message()), MAX_MESSAGE_BYTES);
         span.set_attribute(KeyValue::new(attribute::ERROR_MESSAGE.key, message.clone()));
         span.set_attribute(KeyValue::new(attribute::ERROR_RECOVERABLE.key, error.is_retryable()));
         let exception = vec![
@@ -202,7 +203,7 @@ fn close(span: &SpanRef<'_>, ending: &Ending<'_>, arose_here: bool) {
             KeyValue::new(attribute::EXCEPTION_MESSAGE.key, message.clone()),
             KeyValue::new(
                 attribute::EXCEPTION_STACKTRACE.key,
-                redact::bounded(&format!("{error:?}"), MAX_CHAIN_BYTES),
+                redact::bounded(&said(|| format!("{error:?}")), MAX_CHAIN_BYTES),
             ),
         ];
         span.add_event_with_timestamp(event::EXCEPTION.name, end, exception);

@@ -4,3 +4,4 @@ mod config;
 mod console;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod recorder;

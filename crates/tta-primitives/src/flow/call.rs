@@ -256,12 +256,16 @@ async fn run_limit(cx: WorkflowContext) -> Error {
         cancelled.await;
         return Error::new(ErrorKind::Cancelled, "the run was cancelled");
     };
+    // A timer that is due takes until the runtime's next turn, in which the work would have begun.
+    let passed = async {
+        if clock::now() < deadline {
+            clock::sleep_until(deadline).await;
+        }
+    };
     tokio::select! {
         biased;
         () = cancelled => Error::new(ErrorKind::Cancelled, "the run was cancelled"),
-        () = clock::sleep_until(deadline) => {
-            Error::new(ErrorKind::Timeout, "the deadline of the run passed")
-        }
+        () = passed => Error::new(ErrorKind::Timeout, "the deadline of the run passed"),
     }
 }
 
@@ -276,10 +280,12 @@ impl<T, F: Future<Output = Result<T>>> Future for Observed<'_, F> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<T>> {
-        if let Some(limit) = &mut self.limit
-            && let Poll::Ready(error) = limit.as_mut().poll(task)
-        {
-            return Poll::Ready(Err(error));
+        if let Some(limit) = &mut self.limit {
+            // Outside a runtime a deadline panics, for want of a timer.
+            let polled = catch_unwind(AssertUnwindSafe(|| limit.as_mut().poll(task)));
+            if let Poll::Ready(error) = polled.unwrap_or_else(|payload| Poll::Ready(panicked(&*payload))) {
+                return Poll::Ready(Err(error));
+            }
         }
         let observation = self.observation;
         let future = self.future.as_mut();

@@ -149,3 +149,19 @@ fn deep_and_long_flows_are_planned_run_and_dropped() {
     };
     std::thread::Builder::new().stack_size(64 << 20).spawn(work).unwrap().join().unwrap();
 }
+
+#[tokio::test]
+async fn a_run_does_not_start_after_its_deadline() {
+    let cx = WorkflowContext::builder().timeout(Duration::ZERO).build();
+    let started = Arc::new(Mutex::new(Vec::new()));
+    let error = locate("late", &started).run(1, &cx).await.unwrap_err();
+    assert_eq!((error.kind(), started.lock().unwrap().len()), (ErrorKind::Timeout, 0));
+}
+
+#[test]
+fn a_deadline_that_nothing_can_wait_for_is_an_error() {
+    let cx = WorkflowContext::builder().timeout(Duration::from_secs(9)).build();
+    let flow = step("add", |n: i64| async move { Ok(n + 1) });
+    let error = flow.run(1, &cx).now_or_never().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Panic);
+}
