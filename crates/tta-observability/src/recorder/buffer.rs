@@ -6,19 +6,16 @@
 //! full, the batch is dropped and its spans are counted.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use tta_model::{Attributes, EventRecord, ExecutionStatus, LinkRecord, SpanId, SpanStatus, Text};
 use tta_primitives::observe::{NodeInfo, RunInfo};
 
+// What the schedules of `buffer_schedules.rs` replace: the locks, the channel, and the sizes.
+use super::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use super::sync::{AtomicBool, BATCH_SPANS, Mutex, MutexGuard, Ordering, QUEUED_BATCHES};
 use crate::counts::{DropReason, SpanCounts};
 
-/// How many spans a thread collects before it hands them over.
-const BATCH_SPANS: usize = 128;
-/// How many full batches may wait: with them, 131,072 spans.
-pub(super) const QUEUED_BATCHES: usize = 1_024;
 /// How many empty batches are kept for use again.
 const POOLED_BATCHES: usize = 64;
 /// How far back a run or node is looked for among those of a batch.

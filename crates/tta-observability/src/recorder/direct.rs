@@ -13,6 +13,7 @@ use tta_primitives::clock::{self, Anchor};
 use tta_primitives::observe::{Event, NodeFinished, NodeStarted, Observation, RunDecision};
 use tta_primitives::random;
 
+use super::ambient::Ambient;
 use super::buffer::{Batch, ErrorInfo, Rare, RawSpan, ThreadBuffer, index};
 use super::current::{Added, CurrentSpan, Extras};
 use super::{Core, assemble, events, said};
@@ -86,7 +87,7 @@ pub(super) fn not_recorded(run: &RunDecision) -> Option<Arc<dyn Observation>> {
         false,
         to_otel::trace_state(&run.state),
     );
-    Some(Arc::new(NotRecorded { context: Context::current().with_remote_span_context(context) }))
+    Ambient::of(Context::current().with_remote_span_context(context))
 }
 
 impl DirectSpan {
@@ -311,32 +312,4 @@ fn keep(span: Arc<DirectSpan>) {
             local.pool.push(span);
         }
     });
-}
-
-/// A run that is not recorded, as OpenTelemetry's current span.
-#[derive(Debug)]
-struct NotRecorded {
-    context: Context,
-}
-
-impl Observation for NotRecorded {
-    fn span_id(&self) -> SpanId {
-        let id = SpanId::from_bytes(self.context.span().span_context().span_id().to_bytes());
-        id.expect("made of a valid span id")
-    }
-
-    fn parent_span_id(&self) -> Option<SpanId> {
-        None
-    }
-
-    fn within(&self, poll: &mut dyn FnMut()) {
-        let _current = self.context.clone().attach();
-        poll();
-    }
-
-    fn event(&self, _event: &Event<'_>) {}
-
-    fn set_attributes(&self, _attributes: &mut dyn Iterator<Item = (Key, Value)>) {}
-
-    fn finished(self: Arc<Self>, _finished: &NodeFinished<'_>) {}
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tta_model::SpanRecord;
 
-use super::buffer::QUEUED_BATCHES;
+use super::sync::QUEUED_BATCHES;
 use super::{Core, Finished, assemble};
 use crate::counts::{DropReason, SpanCounts};
 use crate::export::{FlushError, SpanExporter};

@@ -6,13 +6,17 @@
 //! with its samplers and processors. On both ways the span of a node is OpenTelemetry's current span
 //! while the node is polled, so that the application's spans and ours nest in both directions.
 
+mod ambient;
 mod assemble;
 mod buffer;
+#[cfg(test)]
+mod buffer_schedules;
 mod current;
 mod direct;
 mod drain;
 mod events;
 mod sdk;
+mod sync;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Receiver;

@@ -16,6 +16,7 @@ use tta_primitives::observe::{
 };
 use tta_primitives::random;
 
+use super::ambient::Ambient;
 use super::{Parent, events, said};
 use crate::convert::{from_otel, to_otel};
 use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
@@ -58,7 +59,7 @@ impl ApplicationTracer {
             parent: given.map(|parent| parent.span_id),
             parent_is_remote: parent.is_remote,
             recording: made.is_some() && span.is_recording(),
-            ambient: made.map(|made| Arc::new(SdkRun { context: context.clone(), id: made.span_id }) as _),
+            ambient: Ambient::of(context.clone()),
         }
     }
 
@@ -67,7 +68,7 @@ impl ApplicationTracer {
         let role = match (node.ambient, node.role) {
             (Some(run), _) => {
                 let run: &dyn Any = &**run;
-                let run = run.downcast_ref::<SdkRun>()?;
+                let run = run.downcast_ref::<Ambient>()?;
                 set_all(&run.context.span(), &node.run.attributes);
                 Some(run.context.clone())
             }
@@ -95,34 +96,6 @@ impl ApplicationTracer {
 
 fn set_all(span: &SpanRef<'_>, attributes: &Attributes) {
     attributes.iter().for_each(|(key, value)| span.set_attribute(to_otel::attribute(key, value)));
-}
-
-/// The first span of a run.
-#[derive(Debug)]
-struct SdkRun {
-    context: Context,
-    id: SpanId,
-}
-
-impl Observation for SdkRun {
-    fn span_id(&self) -> SpanId {
-        self.id
-    }
-
-    fn parent_span_id(&self) -> Option<SpanId> {
-        None
-    }
-
-    fn within(&self, poll: &mut dyn FnMut()) {
-        let _current = self.context.clone().attach();
-        poll();
-    }
-
-    fn event(&self, _event: &Event<'_>) {}
-
-    fn set_attributes(&self, _attributes: &mut dyn Iterator<Item = (Key, Value)>) {}
-
-    fn finished(self: Arc<Self>, _finished: &NodeFinished<'_>) {}
 }
 
 /// The span of a node, and that of its role.

@@ -159,6 +159,10 @@ where
         if let Some(found) = found {
             return self.give(found, &ask);
         }
+        if self.making.is_under_way(&ask.key, cx) {
+            self.report(&ask, CacheOutcome::Miss, None);
+            return self.making.call(input, cx).await;
+        }
         loop {
             let outcome = CacheOutcome::Shared;
             match core.flights.join(&ask.key) {

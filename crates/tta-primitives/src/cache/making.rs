@@ -57,6 +57,20 @@ where
         self.core.store.get(key).await.ok().flatten().is_some_and(fresh)
     }
 
+    /// Calls the flow and remembers nothing.
+    pub(super) async fn call(&self, input: I, cx: &WorkflowContext) -> Result<O> {
+        self.flow.call(0, input, cx, &[]).await
+    }
+
+    /// Whether the caller is itself a part of making the entry: to wait for that would be to wait for itself.
+    pub(super) fn is_under_way(&self, key: &CacheKey, cx: &WorkflowContext) -> bool {
+        cx.holds(self.keeper(), key.text())
+    }
+
+    fn keeper(&self) -> usize {
+        Arc::as_ptr(&self.core).addr()
+    }
+
     /// Calls the flow, remembers the output, and gives it to all who wait.
     pub(super) async fn make(
         &self,
@@ -66,7 +80,7 @@ where
         flight: Flight<O>,
     ) -> Result<O> {
         let before = cx.spent();
-        let result = self.flow.call(0, input, cx, &[]).await;
+        let result = self.call(input, &cx.holding(self.keeper(), key.text())).await;
         let cost = MicroUsd(cx.spent().0.saturating_sub(before.0).max(0));
         let (outcome, keep_for) = match &result {
             Ok(output) => (Remembered::Value(output.clone()), Some(self.keep_for)),

@@ -43,7 +43,7 @@ const MAX_ENTRIES: u64 = 10_000;
 /// Of all who miss the same key at the same time one calls the flow, and the others wait for its output. If its
 /// call fails they get an error of the same kind and message, unless the failure was the caller's own (it was
 /// cancelled, ran out of time or of budget): then one of those who wait takes over. A flow that asks the same
-/// cache for the key that is being computed waits for itself.
+/// cache for the key that it is itself computing calls on, since it would wait for itself.
 ///
 /// # Cost
 /// What a hit saves is what the run's ledger grew by during the call that made the entry; branches of the

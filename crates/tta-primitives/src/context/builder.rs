@@ -147,6 +147,7 @@ impl WorkflowContextBuilder {
                 life: Arc::new(life),
                 run: None,
                 is_shielded: false,
+                held: None,
             }),
         }
     }

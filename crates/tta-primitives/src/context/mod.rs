@@ -7,6 +7,7 @@
 mod builder;
 mod checkpoints;
 mod child;
+mod held;
 mod ledger;
 mod life;
 mod state;
@@ -81,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) run: Option<RunScope>,
     /// Whether the work goes on when the run is cancelled, as the undoing of a saga does.
     pub(crate) is_shielded: bool,
+    /// What the callers are in the middle of making.
+    pub(crate) held: Option<Arc<held::Held>>,
 }
 
 /// The run that a context is inside of.

@@ -213,6 +213,7 @@ impl<'de> Deserialize<'de> for WorkflowContext {
                 life: Arc::new(life),
                 run: None,
                 is_shielded: false,
+                held: None,
             }),
         })
     }

@@ -430,3 +430,13 @@ async fn a_panic_is_shared_as_an_error_and_frees_the_key() {
     assert_eq!(flow.run(1, &cx).await.unwrap_err().kind(), ErrorKind::Panic);
     assert_eq!(flow.run(1, &cx).await.unwrap(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_flow_inside_its_own_cache_does_not_wait_for_itself() {
+    let (flow, calls) = counted();
+    let cache = by_input();
+    let flow = flow.cached(&cache).cached(&cache);
+    assert_eq!(flow.run(1, &WorkflowContext::new()).await.unwrap(), 1);
+    assert_eq!(flow.run(1, &WorkflowContext::new()).await.unwrap(), 1);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
