@@ -1,6 +1,7 @@
 //! Identifiers of traces and spans, as W3C Trace Context defines them.
 
 use std::fmt;
+use std::num::NonZero;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -46,13 +47,16 @@ macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $int:ty, $bytes:literal, $digits:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name($int);
+        pub struct $name(NonZero<$int>);
 
         impl $name {
             /// Makes an identifier of an integer, or `None` if it is zero.
             #[must_use]
             pub const fn new(value: $int) -> Option<Self> {
-                if value == 0 { None } else { Some(Self(value)) }
+                match NonZero::new(value) {
+                    Some(value) => Some(Self(value)),
+                    None => None,
+                }
             }
 
             /// Makes an identifier of big-endian bytes, or `None` if all are zero.
@@ -64,13 +68,13 @@ macro_rules! identifier {
             /// The identifier as big-endian bytes.
             #[must_use]
             pub const fn to_bytes(self) -> [u8; $bytes] {
-                self.0.to_be_bytes()
+                self.0.get().to_be_bytes()
             }
 
             /// The identifier as an integer, never zero.
             #[must_use]
             pub const fn get(self) -> $int {
-                self.0
+                self.0.get()
             }
         }
 

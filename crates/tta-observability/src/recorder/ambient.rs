@@ -38,7 +38,7 @@ impl Observation for Ambient {
 
     fn event(&self, _event: &Event<'_>) {}
 
-    fn set_attributes(&self, _attributes: &mut dyn Iterator<Item = (Key, Value)>) {}
+    fn set_attributes(&self, _attributes: &mut [Option<(Key, Value)>]) {}
 
     fn finished(self: Arc<Self>, _finished: &NodeFinished<'_>) {}
 }

@@ -7,7 +7,7 @@ use tta_model::{
     Attributes, EventRecord, ExecutionStatus, Key, SpanKind, SpanRecord, SpanStatus, Text, Value,
 };
 
-use super::buffer::{Batch, ErrorInfo, Rare, RawSpan};
+use super::buffer::{Batch, ErrorInfo, RawSpan};
 use super::current::AddLimits;
 use crate::config::SpanLimits;
 use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
@@ -25,10 +25,7 @@ pub(super) fn records(batch: &mut Batch, limits: &SpanLimits, records: &mut Vec<
 }
 
 fn record(batch: &mut Batch, raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {
-    let rare = match raw.rare {
-        Some(index) => std::mem::take(&mut batch.rare[index as usize]),
-        None => Rare::default(),
-    };
+    let rare = batch.take_rare(raw.rare);
     let (run, node) = (&batch.runs[raw.run as usize], &batch.nodes[raw.node as usize]);
     let (attributes, over) = attributes(batch, raw, rare.error.as_ref(), limits);
     let end_unix_nanos = run.anchor.unix_nanos_at(raw.end);

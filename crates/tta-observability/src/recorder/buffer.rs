@@ -5,6 +5,7 @@
 //! back empty. What runs and nodes have in common is written once a batch. Nothing waits: if the channel is
 //! full, the batch is dropped and its spans are counted.
 
+use std::num::NonZero;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
@@ -33,20 +34,27 @@ pub(super) struct Batch {
 }
 
 /// A finished span, with what it shares with others as indices into its batch.
+///
+/// It fits a cache line: another core reads it, and every line that crosses costs the writer too.
 #[derive(Clone, Debug)]
 pub(super) struct RawSpan {
     pub(super) run: u32,
     pub(super) node: u32,
     pub(super) span_id: SpanId,
     pub(super) parent: Option<SpanId>,
-    pub(super) parent_is_remote: bool,
-    pub(super) status: ExecutionStatus,
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) attributes: Range<u32>,
     pub(super) events: Range<u32>,
-    pub(super) rare: Option<u32>,
+    pub(super) rare: Option<RareIndex>,
+    pub(super) status: ExecutionStatus,
+    pub(super) parent_is_remote: bool,
 }
+
+const _: () = assert!(size_of::<RawSpan>() <= 64);
+
+/// The place of what few spans have, from 1.
+pub(super) type RareIndex = NonZero<u32>;
 
 /// What few spans have.
 #[derive(Debug, Default)]
@@ -77,9 +85,15 @@ impl Batch {
         intern(&mut self.nodes, node)
     }
 
-    pub(super) fn add_rare(&mut self, rare: Rare) -> u32 {
+    pub(super) fn add_rare(&mut self, rare: Rare) -> RareIndex {
         self.rare.push(rare);
-        index(self.rare.len() - 1)
+        RareIndex::new(index(self.rare.len())).unwrap_or(RareIndex::MAX)
+    }
+
+    /// Takes out what few spans have.
+    pub(super) fn take_rare(&mut self, index: Option<RareIndex>) -> Rare {
+        let rare = index.and_then(|index| self.rare.get_mut(index.get() as usize - 1));
+        rare.map(std::mem::take).unwrap_or_default()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -20,6 +20,7 @@ mod sync {
 }
 
 #[path = "buffer.rs"]
+#[expect(clippy::duplicate_mod, reason = "the same code with other locks")]
 #[expect(dead_code, reason = "only the way of a batch is explored here")]
 mod buffer;
 

@@ -14,9 +14,6 @@ use tta_model::{Attributes, EventRecord, Key, LinkRecord, SpanStatus, Text, Valu
 
 use crate::convert::from_otel;
 
-/// How many attributes are taken from an iterator before they are added together.
-const TAKEN_AT_ONCE: usize = 8;
-
 /// What is added to a span while it is open.
 #[derive(Debug, Default)]
 pub(super) struct Extras {
@@ -56,25 +53,13 @@ impl Extras {
         self.added.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_attributes(
-        &self,
-        attributes: &mut dyn Iterator<Item = (Key, Value)>,
-        limits: AddLimits,
-    ) {
-        // Taken a few at a time without the lock: what makes them may itself add to the span.
-        let mut taken = [const { None }; TAKEN_AT_ONCE];
-        let mut count = TAKEN_AT_ONCE;
-        while count == TAKEN_AT_ONCE {
-            count = 0;
-            for (slot, attribute) in taken.iter_mut().zip(&mut *attributes) {
-                *slot = Some(attribute);
-                count += 1;
-            }
-            if count > 0 {
-                let few = taken[..count].iter_mut().filter_map(Option::take);
-                self.add(|added| few.for_each(|attribute| added.set(attribute, limits)));
-            }
-        }
+    /// Takes attributes out of a slice. They lie there, and do not come out of an iterator one by one: a value that
+    /// is read as soon as it is written holds the processor up.
+    pub(super) fn set_attributes(&self, attributes: &mut [Option<(Key, Value)>], limits: AddLimits) {
+        self.add(|added| {
+            let taken = attributes.iter_mut().filter_map(Option::take);
+            taken.for_each(|attribute| added.set(attribute, limits));
+        });
     }
 
     pub(super) fn add_event(&self, event: EventRecord, limits: AddLimits) {
@@ -160,7 +145,7 @@ impl otel::Span for CurrentSpan {
 
     fn set_attribute(&mut self, attribute: KeyValue) {
         let attribute = from_otel::attribute(attribute);
-        self.extras.set_attributes(&mut [attribute].into_iter(), self.limits);
+        self.extras.set_attributes(&mut [Some(attribute)], self.limits);
     }
 
     fn set_status(&mut self, status: Status) {

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use opentelemetry::Context;
 use opentelemetry::trace::{self as otel, TraceContextExt};
@@ -197,6 +198,13 @@ impl DirectSpan {
     /// Forgets the node, so that the span can be used for another; says whether nobody else holds a part of it.
     fn forget(&mut self) -> bool {
         self.role_attributes.clear();
+        // Nobody makes a weak reference, so nobody can come to hold what only we hold.
+        if Arc::strong_count(&self.extras) == 1 {
+            fence(Ordering::Acquire);
+            if !self.extras.touched() {
+                return true;
+            }
+        }
         match Arc::get_mut(&mut self.extras) {
             Some(extras) => {
                 extras.reset();
@@ -272,14 +280,14 @@ impl Observation for DirectSpan {
 
     fn event(&self, event: &Event<'_>) {
         let limits = assemble::while_open(&self.core.limits);
-        let mut set = |key, value| self.extras.set_attributes(&mut [(key, value)].into_iter(), limits);
+        let mut set = |key, value| self.extras.set_attributes(&mut [Some((key, value))], limits);
         let record = events::record(event, self.anchor.unix_nanos_at(clock::ticks()), &mut set);
         if let Some(record) = record {
             self.extras.add_event(record, limits);
         }
     }
 
-    fn set_attributes(&self, attributes: &mut dyn Iterator<Item = (Key, Value)>) {
+    fn set_attributes(&self, attributes: &mut [Option<(Key, Value)>]) {
         self.extras.set_attributes(attributes, assemble::while_open(&self.core.limits));
     }
 

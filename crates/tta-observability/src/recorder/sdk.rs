@@ -135,9 +135,8 @@ impl Observation for SdkSpan {
         }
     }
 
-    fn set_attributes(&self, attributes: &mut dyn Iterator<Item = (Key, Value)>) {
-        // Made before the span is locked: what makes them may itself add to the span.
-        let attributes: Vec<_> = attributes.map(|(key, value)| to_otel::attribute(&key, &value)).collect();
+    fn set_attributes(&self, attributes: &mut [Option<(Key, Value)>]) {
+        let attributes = attributes.iter().flatten().map(|(key, value)| to_otel::attribute(key, value));
         self.context.span().set_attributes(attributes);
     }
 

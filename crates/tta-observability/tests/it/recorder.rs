@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use opentelemetry::trace::{Status, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
-use tta_model::{SpanRecord, Value};
+use tta_model::SpanRecord;
 use tta_observability::config::SpanLimits;
 use tta_observability::export::memory::MemoryExporter;
 use tta_observability::export::{FlushError, SpanExporter};
@@ -36,16 +36,6 @@ fn named<'a>(spans: &'a [SpanRecord], name: &str) -> &'a SpanRecord {
 
 fn add() -> Flow<i64, i64> {
     step("add", |n: i64| async move { Ok(n + 1) })
-}
-
-/// Runs on a thread of its own, and says whether it ended in time.
-fn ends(work: impl FnOnce() + Send + 'static) -> bool {
-    let (ended, wait) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        work();
-        let _ = ended.send(());
-    });
-    wait.recv_timeout(Duration::from_secs(10)).is_ok()
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -87,28 +77,6 @@ async fn nothing_that_is_kept_of_a_span_reaches_the_span_that_comes_after() {
         );
         assert_eq!(span.status, tta_model::SpanStatus::Ok);
     }
-}
-
-#[test]
-fn attributes_may_come_from_where_others_are_set() {
-    let (observer, guard, memory) = recording();
-    let done = ends(move || {
-        let busy = step_with("busy", |n: i64, cx: WorkflowContext| async move {
-            cx.set_attributes((0..20i64).map(|index| {
-                cx.checkpoint("made");
-                Context::current().span().set_attribute(KeyValue::new("seen", true));
-                (format!("n.{index}").into(), Value::from(index))
-            }));
-            Ok(n)
-        });
-        block_on(busy.run(1, &observed(&observer))).expect("it succeeds");
-    });
-    assert!(done, "the span was locked while the application made its attributes");
-    guard.flush(SECOND).expect("nothing is left");
-    let spans = memory.spans();
-    let span = named(&spans, "primitive.busy.execute");
-    assert_eq!(span.events.len(), 20);
-    assert_eq!(span.attribute("n.19"), Some(&Value::from(19i64)));
 }
 
 #[test]

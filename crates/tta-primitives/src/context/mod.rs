@@ -373,15 +373,15 @@ impl WorkflowContext {
     /// Adds an attribute to the span of the current step; does nothing if it is not recorded.
     pub fn set_attribute(&self, key: impl Into<Key>, value: impl Into<Value>) {
         if let Some(observation) = &self.scope.observation {
-            observation.set_attributes(&mut [(key.into(), value.into())].into_iter());
+            observation.set_attributes(&mut [Some((key.into(), value.into()))]);
         }
     }
 
-    /// Adds attributes to the span of the current step, for less than one at a time costs; does nothing, and
-    /// makes none of them, if the span is not recorded.
-    pub fn set_attributes(&self, attributes: impl IntoIterator<Item = (Key, Value)>) {
+    /// Adds attributes to the span of the current step, for less than one at a time costs; does nothing if the
+    /// span is not recorded.
+    pub fn set_attributes<const N: usize>(&self, attributes: [(Key, Value); N]) {
         if let Some(observation) = &self.scope.observation {
-            observation.set_attributes(&mut attributes.into_iter());
+            observation.set_attributes(&mut attributes.map(Some));
         }
     }
 

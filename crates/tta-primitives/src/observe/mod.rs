@@ -45,8 +45,8 @@ pub trait Observation: Any + Send + Sync {
     /// Something happened in the node.
     fn event(&self, event: &Event<'_>);
 
-    /// Attributes of the span were set, perhaps again.
-    fn set_attributes(&self, attributes: &mut dyn Iterator<Item = (Key, Value)>);
+    /// Attributes of the span were set, perhaps again. They are taken out of the slice.
+    fn set_attributes(&self, attributes: &mut [Option<(Key, Value)>]);
 
     /// The node has ended. Called once, also when the node was dropped.
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>);

@@ -235,8 +235,8 @@ impl Observation for TapeObservation {
         self.change(self.span, |span| span.events.push(event));
     }
 
-    fn set_attributes(&self, attributes: &mut dyn Iterator<Item = (Key, Value)>) {
-        self.change(self.span, |span| span.attributes.extend(attributes));
+    fn set_attributes(&self, attributes: &mut [Option<(Key, Value)>]) {
+        self.change(self.span, |span| span.attributes.extend(attributes.iter_mut().filter_map(Option::take)));
     }
 
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {

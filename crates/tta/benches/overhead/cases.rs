@@ -158,7 +158,7 @@ pub(crate) fn sampled() -> InRun {
     InRun::new("flow, direct, 9 attributes", context, Some(drain), leaf())
 }
 
-/// The same, with a session, an agent and three tags for the run, and five attributes set by the step.
+/// The same, with a session, an agent and five tags for the run, and three attributes set by the step.
 fn with_20_attributes() -> InRun {
     let (recorder, drain) = recorder(Sampler::AlwaysOn);
     let context = WorkflowContext::builder()
@@ -168,13 +168,15 @@ fn with_20_attributes() -> InRun {
         .tag("tenant", "a")
         .tag("region", "b")
         .tag("tier", "c")
+        .tag("release", "d")
+        .tag("tenancy", "e")
         .observer(recorder)
         .build();
     let leaf = Flow::new(Describing);
-    InRun::new("flow, direct, 20 attributes", context, Some(drain), leaf)
+    InRun::new("flow, direct, 20 attributes, 3 set by the step", context, Some(drain), leaf)
 }
 
-/// The work, with five attributes of its own.
+/// The work, with three attributes of its own.
 struct Describing;
 
 impl Primitive for Describing {
@@ -183,11 +185,9 @@ impl Primitive for Describing {
 
     async fn run(&self, n: u64, cx: &WorkflowContext) -> Result<u64> {
         cx.set_attributes([
-            ("a".into(), 1.into()),
-            ("b".into(), 2.0.into()),
-            ("c".into(), true.into()),
-            ("d".into(), "four".into()),
-            ("e".into(), n.into()),
+            ("answer.kind".into(), "sum".into()),
+            ("answer.exact".into(), true.into()),
+            ("answer.operand".into(), n.into()),
         ]);
         add_one(n).await
     }

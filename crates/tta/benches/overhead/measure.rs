@@ -28,6 +28,9 @@ pub(crate) struct Figure {
     pub case: &'static str,
     /// CPU time of the thread for one execution.
     pub median_ns: f64,
+    /// The same in the round that was disturbed least.
+    #[serde(skip)]
+    pub(crate) best_ns: f64,
     /// Allocations of the thread for one execution.
     pub allocations: f64,
     /// How many times the cost of a bare call.
@@ -51,18 +54,25 @@ pub(crate) fn run(cases: &mut [Box<dyn Case>], rounds: usize, executions: u64) -
             }
         }
     }
+    let best: Vec<f64> =
+        samples.iter().map(|samples| samples.iter().copied().fold(f64::MAX, f64::min)).collect();
     let medians: Vec<f64> = samples.into_iter().map(median).collect();
     let of =
         |name| cases.iter().zip(&medians).find(|(case, _)| case.name() == name).map_or(f64::NAN, |(_, m)| *m);
     let (bare, tracing) = (of(BARE), of(TRACING));
-    let figure = |case: &dyn Case, median_ns: f64| Figure {
+    let figure = |case: &dyn Case, median_ns: f64, best_ns: f64| Figure {
         case: case.name(),
         median_ns,
+        best_ns,
         allocations: allocations(case),
         ratio_to_bare: median_ns / bare,
         ratio_to_tracing: tracing / median_ns,
     };
-    cases.iter().zip(medians).map(|(case, median)| figure(&**case, median)).collect()
+    cases
+        .iter()
+        .zip(medians.iter().zip(best))
+        .map(|(case, (median, best))| figure(&**case, *median, best))
+        .collect()
 }
 
 /// What an execution costs after many, in units of what it costs at first.
