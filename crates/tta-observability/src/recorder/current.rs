@@ -72,15 +72,15 @@ impl Extras {
         });
     }
 
-    /// Leaves out what comes from now on.
-    pub(super) fn close(&self) {
-        self.lock().closed = true;
+    /// What was added, without the lock.
+    pub(super) fn added(&mut self) -> &mut Added {
+        self.added.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the extras ready for another span.
     pub(super) fn reset(&mut self) {
         *self.touched.get_mut() = false;
-        let added = self.added.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let added = self.added();
         added.attributes.clear();
         added.events.clear();
         added.links.clear();

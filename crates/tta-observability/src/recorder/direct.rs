@@ -27,16 +27,22 @@ const POOLED_SPANS: usize = 256;
 #[derive(Debug)]
 struct DirectSpan {
     core: Arc<Core>,
+    start: Start,
+    /// The node's span as OpenTelemetry's current one; empty once the node has ended.
+    context: Context,
+    extras: Arc<Extras>,
+}
+
+/// What is known of a span when it starts.
+#[derive(Debug)]
+struct Start {
     span_id: SpanId,
     role_id: Option<SpanId>,
     parent: Option<SpanId>,
     parent_is_remote: bool,
-    start: u64,
+    ticks: u64,
     anchor: Anchor,
     role_attributes: Attributes,
-    /// The node's span as OpenTelemetry's current one; none once the node has ended.
-    context: Context,
-    extras: Arc<Extras>,
 }
 
 /// How a node ended, and what its error says, if that is to be recorded here.
@@ -95,32 +101,35 @@ impl DirectSpan {
     fn new(core: &Arc<Core>) -> Self {
         Self {
             core: Arc::clone(core),
-            span_id: random::span_id(),
-            role_id: None,
-            parent: None,
-            parent_is_remote: false,
-            start: 0,
-            anchor: Anchor { ticks: 0, unix_nanos: 0 },
-            role_attributes: Vec::new(),
+            start: Start {
+                span_id: random::span_id(),
+                role_id: None,
+                parent: None,
+                parent_is_remote: false,
+                ticks: 0,
+                anchor: Anchor { ticks: 0, unix_nanos: 0 },
+                role_attributes: Vec::new(),
+            },
             context: Context::new(),
             extras: Arc::default(),
         }
     }
 
     fn begin(&mut self, node: &NodeStarted<'_>) {
-        let run = node.run;
+        let (run, start) = (node.run, &mut self.start);
         let trace_id = otel::TraceId::from(run.trace_id.get());
-        self.span_id = random::span_id();
-        self.role_id = node.role.map(|_| random::span_id());
-        self.parent_is_remote = node.is_root && run.parent_is_remote;
-        self.start = node.ticks;
-        self.anchor = run.anchor;
+        start.span_id = random::span_id();
+        start.role_id = node.role.map(|_| random::span_id());
+        start.parent_is_remote = node.is_root && run.parent_is_remote;
+        start.ticks = node.ticks;
+        start.anchor = run.anchor;
+        start.role_attributes.clear();
         if let Some(role) = node.role {
-            self.role_attributes.extend_from_slice(role.attributes);
+            start.role_attributes.extend_from_slice(role.attributes);
         }
         let context = otel::SpanContext::new(
             trace_id,
-            otel::SpanId::from(self.span_id.get()),
+            otel::SpanId::from(start.span_id.get()),
             otel::TraceFlags::new(run.flags.0),
             false,
             to_otel::trace_state(&run.state),
@@ -130,10 +139,55 @@ impl DirectSpan {
             extras: Arc::clone(&self.extras),
             limits: assemble::while_open(&self.core.limits),
         };
-        (self.parent, self.context) = Context::map_current(|current| {
+        (start.parent, self.context) = Context::map_current(|current| {
             let parent = if node.is_root { node.parent } else { nearest(current, trace_id).or(node.parent) };
             (parent, current.with_span(span))
         });
+    }
+
+    /// Hands over a span that nobody else holds, and makes it ready for another node; says whether it is.
+    fn end(&mut self, ending: Ending<'_>) -> bool {
+        // Dropped before anything is locked or borrowed, since it may hold values of the application.
+        drop(std::mem::take(&mut self.context));
+        // Nobody makes a weak reference, so nobody can come to hold what only we hold.
+        if Arc::strong_count(&self.extras) > 1 {
+            self.end_shared(ending);
+            return false;
+        }
+        fence(Ordering::Acquire);
+        if !self.extras.touched() {
+            self.start.hand_over(&self.core, ending, None);
+            return true;
+        }
+        let Some(extras) = Arc::get_mut(&mut self.extras) else { return false };
+        self.start.hand_over(&self.core, ending, Some(extras.added()));
+        extras.reset();
+        true
+    }
+
+    /// Hands over a span of which somebody else holds a part, who may be adding to it.
+    fn end_shared(&self, ending: Ending<'_>) {
+        let mut added = self.extras.lock();
+        added.closed = true;
+        self.start.hand_over(&self.core, ending, Some(&mut added));
+    }
+}
+
+impl Start {
+    /// Writes the spans into the batch of this thread.
+    fn hand_over(&self, core: &Arc<Core>, ending: Ending<'_>, mut added: Option<&mut Added>) {
+        let mut ending = Some(ending);
+        let mut write = |buffer: &ThreadBuffer| {
+            core.buffers.write(buffer, |batch| {
+                if let Some(ending) = ending.take() {
+                    self.write(batch, ending, added.take());
+                }
+            });
+        };
+        // A thread that ends has no buffer any more; its last spans get one of their own.
+        if with_local(core, |local| write(&local.buffer)).is_none() {
+            write(&core.buffers.register());
+        }
     }
 
     /// Writes the spans of the role and of the node.
@@ -145,8 +199,8 @@ impl DirectSpan {
             parent: self.role_id.or(self.parent),
             parent_is_remote: self.role_id.is_none() && self.parent_is_remote,
             status: finished.status,
-            start: self.start,
-            end: finished.ticks.max(self.start),
+            start: self.ticks,
+            end: finished.ticks.max(self.ticks),
             attributes: 0..0,
             events: 0..0,
             rare: None,
@@ -180,41 +234,6 @@ impl DirectSpan {
             rare,
             ..raw
         });
-    }
-
-    /// Writes the spans into the batch of this thread.
-    fn hand_over(&self, buffer: &ThreadBuffer, ending: Ending<'_>) {
-        self.core.buffers.write(buffer, |batch| {
-            if self.extras.touched() {
-                let mut added = self.extras.lock();
-                added.closed = true;
-                self.write(batch, ending, Some(&mut added));
-            } else {
-                self.write(batch, ending, None);
-            }
-        });
-    }
-
-    /// Forgets the node, so that the span can be used for another; says whether nobody else holds a part of it.
-    fn forget(&mut self) -> bool {
-        self.role_attributes.clear();
-        // Nobody makes a weak reference, so nobody can come to hold what only we hold.
-        if Arc::strong_count(&self.extras) == 1 {
-            fence(Ordering::Acquire);
-            if !self.extras.touched() {
-                return true;
-            }
-        }
-        match Arc::get_mut(&mut self.extras) {
-            Some(extras) => {
-                extras.reset();
-                true
-            }
-            None => {
-                self.extras.close();
-                false
-            }
-        }
     }
 }
 
@@ -266,11 +285,11 @@ fn take_rare(added: &mut Added, rare: &mut Option<Rare>) {
 
 impl Observation for DirectSpan {
     fn span_id(&self) -> SpanId {
-        self.span_id
+        self.start.span_id
     }
 
     fn parent_span_id(&self) -> Option<SpanId> {
-        self.role_id.or(self.parent)
+        self.start.role_id.or(self.start.parent)
     }
 
     fn within(&self, poll: &mut dyn FnMut()) {
@@ -281,7 +300,7 @@ impl Observation for DirectSpan {
     fn event(&self, event: &Event<'_>) {
         let limits = assemble::while_open(&self.core.limits);
         let mut set = |key, value| self.extras.set_attributes(&mut [Some((key, value))], limits);
-        let record = events::record(event, self.anchor.unix_nanos_at(clock::ticks()), &mut set);
+        let record = events::record(event, self.start.anchor.unix_nanos_at(clock::ticks()), &mut set);
         if let Some(record) = record {
             self.extras.add_event(record, limits);
         }
@@ -294,19 +313,14 @@ impl Observation for DirectSpan {
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {
         let mut span = self;
         // Before anything is locked or borrowed, since the application describes its errors.
-        let mut described = describe(finished);
-        let written = with_local(&span.core, |local| {
-            span.hand_over(&local.buffer, (finished, described.take()));
-        });
-        if written.is_none() {
-            // A thread that ends has no buffer any more; its last spans get one of their own.
-            span.hand_over(&span.core.buffers.register(), (finished, described));
-        }
-        let Some(unshared) = Arc::get_mut(&mut span) else { return span.extras.close() };
-        // Dropped outside of everything, since it may hold values of the application.
-        drop(std::mem::take(&mut unshared.context));
-        if unshared.forget() {
-            keep(span);
+        let ending = (finished, describe(finished));
+        match Arc::get_mut(&mut span) {
+            None => span.end_shared(ending),
+            Some(unshared) => {
+                if unshared.end(ending) {
+                    keep(span);
+                }
+            }
         }
     }
 }
