@@ -9,18 +9,21 @@
 //! | where | server | client |
 //! |---|---|---|
 //! | tower, axum, hyper, tonic | [`ExtractLayer`] | [`InjectLayer`] |
+//! | tonic, as an interceptor | [`ExtractInterceptor`] | [`InjectInterceptor`] |
 //! | reqwest | | [`InjectLayer`] around the client, or [`InjectLayer::inject`] |
 //! | anything else | [`extract_trace_context`] | [`inject_trace_context`], [`inject_baggage`] |
 //!
 //! # Baggage
 //!
-//! Baggage holds what the application says of its users, so it never leaves unasked: layers
+//! Baggage holds what the application says of its users, so it never leaves unasked: layers and interceptors
 //! send it to [allowed hosts](AllowedHosts) alone, none by default, and [`inject_trace_context`] never does.
 //! `traceparent` and `tracestate` go everywhere.
 
 mod carrier;
 #[cfg(feature = "http")]
 mod client;
+#[cfg(feature = "otlp")]
+mod grpc;
 #[cfg(feature = "http")]
 mod headers;
 mod hosts;
@@ -38,6 +41,8 @@ use tta_primitives::{WorkflowContext, WorkflowContextBuilder};
 pub use carrier::{CommandEnvironment, MessageHeaders, environment};
 #[cfg(feature = "http")]
 pub use client::{InjectLayer, InjectService};
+#[cfg(feature = "otlp")]
+pub use grpc::{ExtractInterceptor, InjectInterceptor};
 #[cfg(feature = "http")]
 pub use headers::Headers;
 pub use hosts::{AllowedHosts, HostPatternError};

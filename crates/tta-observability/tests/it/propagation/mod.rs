@@ -1,6 +1,8 @@
 //! A trace is carried by anything that holds headers, and the nearest span is the one that is told.
 
 mod carriers;
+#[cfg(feature = "otlp")]
+mod grpc;
 #[cfg(feature = "http")]
 mod layers;
 mod nearest;
