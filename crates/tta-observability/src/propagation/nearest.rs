@@ -18,10 +18,8 @@ pub(super) struct Received(pub(super) Extracted);
 
 /// The span that a call is made from, if any.
 pub(super) fn span(cx: Option<&WorkflowContext>) -> Option<SpanContext> {
-    let given = cx.and_then(WorkflowContext::span_context);
-    let current = current();
-    let nearer = if is_current_nearer(given.as_ref(), current.as_ref()) { None } else { given };
-    nearer.or(current.map(|(span, _)| span)).map(with_received_state)
+    let given = cx.and_then(WorkflowContext::span_context).filter(|given| !is_current_nearer(given));
+    given.or_else(|| Some(current()?.0)).map(with_received_state)
 }
 
 /// The baggage of a context; without a context that of the request that is being handled.
@@ -51,23 +49,19 @@ fn received<T>(look: impl FnOnce(&Extracted) -> T) -> Option<T> {
 
 /// A context of OpenTelemetry whose span is the one that a call is made from.
 pub(super) fn otel_parent(cx: &WorkflowContext) -> Context {
-    let given = cx.span_context();
-    match given {
-        Some(given) if !is_current_nearer(Some(&given), current().as_ref()) => {
+    match cx.span_context().filter(|given| !is_current_nearer(given)) {
+        Some(given) => {
             // A context outside of a run has no span but the one it was given, which is a caller's.
             let is_remote = cx.path().is_empty();
             Context::current().with_remote_span_context(to_otel::span_context(&given, is_remote))
         }
-        _ => Context::current(),
+        None => Context::current(),
     }
 }
 
 /// Of two in the same trace the current span is the nearer one, unless it is only the caller's.
-fn is_current_nearer(given: Option<&SpanContext>, current: Option<&(SpanContext, bool)>) -> bool {
-    match (given, current) {
-        (Some(given), Some((current, is_remote))) => given.trace_id == current.trace_id && !is_remote,
-        _ => false,
-    }
+pub(super) fn is_current_nearer(given: &SpanContext) -> bool {
+    current().is_some_and(|(current, is_remote)| current.trace_id == given.trace_id && !is_remote)
 }
 
 /// The application's current span, and whether it is one of another process.

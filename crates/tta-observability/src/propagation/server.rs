@@ -13,9 +13,9 @@ use tower_service::Service;
 use tta_model::w3c::{self, Extracted};
 use tta_primitives::{WorkflowContext, WorkflowContextBuilder};
 
-use super::nearest::Received;
+use super::nearest::{self, Received};
 use super::{Headers, continued};
-use crate::convert::{from_otel, to_otel};
+use crate::convert::to_otel;
 
 /// Reads who sent a request, and makes the sender's span the parent of what the request causes.
 ///
@@ -122,9 +122,8 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for ExtractService<S> {
 /// The context of OpenTelemetry in which a request is handled.
 fn handling(found: &Extracted) -> Context {
     let outer = Context::current();
-    let own = from_otel::span_context(outer.span().span_context());
     let inner = match &found.span {
-        Some(sender) if own.is_none_or(|own| own.trace_id != sender.trace_id) => {
+        Some(sender) if !nearest::is_current_nearer(sender) => {
             outer.with_remote_span_context(to_otel::span_context(sender, true))
         }
         _ => outer,

@@ -112,6 +112,19 @@ async fn an_open_span_of_the_application_stays_current_in_its_own_trace() {
     assert_eq!(answer.await.unwrap(), TRACEPARENT);
 }
 
+#[tokio::test]
+async fn a_request_within_a_request_has_the_nearer_sender() {
+    let inner = TRACEPARENT.replace("1234567890123456-", "6543210987654321-");
+    let within = inner.clone();
+    let handler = move |_| {
+        let mut service = ExtractLayer::new().layer(Handler(|_| async { current() }));
+        let answer = service.call(request(&[("traceparent", &within)]));
+        async move { answer.await.unwrap() }
+    };
+    let mut service = ExtractLayer::new().layer(Handler(handler));
+    assert_eq!(service.call(request(&[("traceparent", TRACEPARENT)])).await.unwrap(), inner);
+}
+
 /// The headers that leave, of a request with a context or without.
 async fn sent(layer: &InjectLayer, cx: Option<WorkflowContext>, mut request: Request<()>) -> HeaderMap {
     request.extensions_mut().extend(
