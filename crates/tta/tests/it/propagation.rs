@@ -2,7 +2,9 @@
 //! it may be. Every case goes through the example service over HTTP.
 
 mod baggage;
+mod grpc;
 mod hop;
+mod nesting;
 #[path = "../../examples/propagation_service/mod.rs"]
 mod propagation_service;
 mod trace_context;
