@@ -2,13 +2,15 @@
 //!
 //! [`init`] starts recording as the standard `OTEL_*` variables say, [`Telemetry`] as the program says; both give a
 //! [`Guard`] that sends what is left when it is dropped. In between, the [recorder] turns what happens in
-//! runs into spans, and a thread of its own hands them to the [exporters](export).
+//! runs into spans, and a thread of its own hands them to the [exporters](export). [Propagation](propagation)
+//! carries a trace from one process to the next.
 
 pub mod config;
 mod convert;
 mod counts;
 pub mod export;
 mod init;
+pub mod propagation;
 pub mod recorder;
 mod redact;
 mod report;

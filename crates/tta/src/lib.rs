@@ -12,8 +12,8 @@
 pub use tta_model as model;
 #[cfg(feature = "observability")]
 pub use tta_observability::{
-    DROP_TIMEOUT, DropReason, Guard, InitError, SpanCounts, Telemetry, config, export, init, recorder,
-    resource, sampling, summary,
+    DROP_TIMEOUT, DropReason, Guard, InitError, SpanCounts, Telemetry, config, export, init, propagation,
+    recorder, resource, sampling, summary,
 };
 pub use tta_primitives::*;
 

@@ -49,8 +49,6 @@ pub enum TraceStateError {
     Key,
     /// A member has a value outside the grammar.
     Value,
-    /// A key appears twice.
-    Duplicate,
     /// There are more than 32 members.
     Members,
 }
@@ -60,7 +58,6 @@ impl fmt::Display for TraceStateError {
         f.write_str(match self {
             Self::Key => "tracestate has an invalid key: use up to 256 of a-z, 0-9, _, -, *, / and @",
             Self::Value => "tracestate has an invalid value: use 1 to 256 printable characters but , and =",
-            Self::Duplicate => "tracestate has a key twice: keep the latest",
             Self::Members => "tracestate has more than 32 members",
         })
     }
@@ -75,11 +72,12 @@ impl TraceState {
         Self { text: None }
     }
 
-    /// Reads the value of one header. Empty members and white space around members are left out.
+    /// Reads the value of one header. Empty members and white space around members are left out, and of members
+    /// with the same key all but the first.
     ///
     /// # Errors
     ///
-    /// If a member breaks a rule, a key appears twice, or there are more than 32 members. The whole
+    /// If a member breaks a rule, or there are more than 32 members. The whole
     /// `tracestate` is then void; the `traceparent` beside it stays valid.
     pub fn parse(text: &str) -> Result<Self, TraceStateError> {
         Self::from_headers([text])
@@ -104,10 +102,10 @@ impl TraceState {
             }
             let (key, value) = member.split_once('=').ok_or(TraceStateError::Key)?;
             check(key, value)?;
-            if !keys.insert(key) {
-                return Err(TraceStateError::Duplicate);
+            // A sender must not send a key twice; the first is the latest.
+            if keys.insert(key) {
+                members.push(member);
             }
-            members.push(member);
         }
         Ok(Self::join(members))
     }

@@ -54,9 +54,9 @@ fn values_are_printable_without_comma_and_equals_sign() {
 }
 
 #[test]
-fn a_duplicate_key_voids_the_whole() {
-    check("foo=1,foo=1", Err(Error::Duplicate));
-    check("foo=1\nbar=1,foo=2", Err(Error::Duplicate));
+fn of_a_duplicate_key_the_first_member_stays() {
+    check("foo=1,foo=1", Ok("foo=1"));
+    check("foo=1\nbar=1,foo=2", Ok("foo=1,bar=1"));
 }
 
 #[test]

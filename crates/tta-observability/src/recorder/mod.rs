@@ -120,13 +120,17 @@ impl Parent {
     /// The parent that the caller gave, or else the application's current span. Of two in the same trace the
     /// current span is the nearer one: a server's span whose parent is the caller's.
     fn of(run: &RunStarted<'_>) -> Self {
-        let current = Context::map_current(|cx| from_otel::span_context(cx.span().span_context()));
+        let (current, is_remote) = Context::map_current(|cx| {
+            let span = cx.span();
+            let span = span.span_context();
+            (from_otel::span_context(span), span.is_remote())
+        });
         match (run.parent, current) {
-            (Some(given), Some(current)) if given.trace_id == current.trace_id => {
+            (Some(given), Some(current)) if given.trace_id == current.trace_id && !is_remote => {
                 Self { context: Some(current), is_remote: false }
             }
             (Some(given), _) => Self { context: Some(given.clone()), is_remote: true },
-            (None, current) => Self { context: current, is_remote: false },
+            (None, current) => Self { context: current, is_remote },
         }
     }
 }

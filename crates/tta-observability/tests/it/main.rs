@@ -4,4 +4,5 @@ mod config;
 mod console;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod propagation;
 mod recorder;

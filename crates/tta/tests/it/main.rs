@@ -6,6 +6,7 @@ mod endings;
 mod init;
 mod memory;
 mod nesting;
+mod propagation;
 mod record;
 mod recording;
 mod sampling;
