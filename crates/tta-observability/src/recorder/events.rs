@@ -21,10 +21,32 @@ pub(super) fn record(happened: &Event<'_>, time_unix_nanos: u64, set: Set<'_>) -
 
 fn describe(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
     use attribute as a;
-    Some(match happened {
+    match happened {
         Event::CheckpointReached { name } => {
-            (event::CHECKPOINT.name(), vec![(a::CHECKPOINT_NAME.key(), Value::Text(Text::clone(name)))])
+            Some((event::CHECKPOINT.name(), vec![(a::CHECKPOINT_NAME.key(), text(name))]))
         }
+        Event::RouteDecided { route, reason, strategy } => {
+            let attributes = vec![
+                (a::ROUTER_ROUTE.key(), text(route)),
+                (a::ROUTER_REASON.key(), text(reason)),
+                (a::ROUTER_STRATEGY.key(), (*strategy).into()),
+            ];
+            attributes.iter().for_each(|(key, value)| set(key.clone(), value.clone()));
+            Some((event::ROUTE_DECIDED.name(), attributes))
+        }
+        Event::BranchesFailed { failed, .. } => {
+            set(a::PARALLEL_FAILED.key(), (*failed).into());
+            None
+        }
+        Event::Custom { name, attributes } => Some((name.clone(), attributes.to_vec())),
+        other => attempt(other, set).or_else(|| guard(other, set)).or_else(|| outcome(other, set)),
+    }
+}
+
+/// Retries, fallbacks, timeouts and hedges.
+fn attempt(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
+    use attribute as a;
+    let (event, attributes) = match happened {
         Event::AttemptFailed { attempt, max_attempts, error, backoff, strategy } => {
             let mut attributes = vec![
                 (a::RETRY_ATTEMPT.key(), (*attempt).into()),
@@ -33,7 +55,14 @@ fn describe(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
             ];
             attributes.extend(error_attributes(error));
             attributes.extend(backoff.map(|wait| (a::RETRY_BACKOFF_MS.key(), millis(wait))));
-            (event::RETRY_ATTEMPT_FAILED.name(), attributes)
+            (event::RETRY_ATTEMPT_FAILED, attributes)
+        }
+        Event::RetriesExhausted { attempts, max_attempts, reason, error } => {
+            let counts = [(a::RETRY_ATTEMPT, attempts), (a::RETRY_MAX_ATTEMPTS, max_attempts)];
+            let mut attributes: Attributes = counts.map(|(key, count)| (key.key(), (*count).into())).into();
+            attributes.push((a::RETRY_REASON.key(), (*reason).into()));
+            attributes.push((a::ERROR_TYPE.key(), error.type_name().into()));
+            (event::RETRY_EXHAUSTED, attributes)
         }
         Event::RetriesCounted { retries, .. } => {
             set(a::EXECUTION_RETRY_COUNT.key(), (*retries).into());
@@ -42,47 +71,22 @@ fn describe(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
         Event::FallbackTriggered { index, name, error } => {
             set(a::FALLBACK_TRIGGERED.key(), true.into());
             set(a::FALLBACK_STRATEGY_USED.key(), text(name));
-            let mut attributes = vec![
-                (a::FALLBACK_INDEX.key(), (*index).into()),
-                (a::FALLBACK_STRATEGY_USED.key(), text(name)),
-            ];
+            let mut attributes = vec![(a::FALLBACK_INDEX.key(), (*index).into())];
+            attributes.push((a::FALLBACK_STRATEGY_USED.key(), text(name)));
             attributes.extend(error_attributes(error));
-            (event::FALLBACK_TRIGGERED.name(), attributes)
+            (event::FALLBACK_TRIGGERED, attributes)
         }
-        Event::RetriesExhausted { attempts, max_attempts, reason, error } => (
-            event::RETRY_EXHAUSTED.name(),
-            vec![
-                (a::RETRY_ATTEMPT.key(), (*attempts).into()),
-                (a::RETRY_MAX_ATTEMPTS.key(), (*max_attempts).into()),
-                (a::RETRY_REASON.key(), (*reason).into()),
-                (a::ERROR_TYPE.key(), error.type_name().into()),
-            ],
-        ),
-        Event::TimeoutElapsed { limit, source } => (
-            event::TIMEOUT_ELAPSED.name(),
-            vec![(a::TIMEOUT_LIMIT_MS.key(), millis(*limit)), (a::TIMEOUT_SOURCE.key(), (*source).into())],
-        ),
-        Event::HedgeLaunched { attempt, after } => (
-            event::HEDGE_LAUNCHED.name(),
-            vec![(a::HEDGE_ATTEMPT.key(), (*attempt).into()), (a::HEDGE_DELAY_MS.key(), millis(*after))],
-        ),
-        Event::RouteDecided { route, reason, strategy } => {
-            let attributes = vec![
-                (a::ROUTER_ROUTE.key(), text(route)),
-                (a::ROUTER_REASON.key(), text(reason)),
-                (a::ROUTER_STRATEGY.key(), (*strategy).into()),
-            ];
-            attributes.iter().for_each(|(key, value)| set(key.clone(), value.clone()));
-            (event::ROUTE_DECIDED.name(), attributes)
+        Event::TimeoutElapsed { limit, source } => {
+            let limit = (a::TIMEOUT_LIMIT_MS.key(), millis(*limit));
+            (event::TIMEOUT_ELAPSED, vec![limit, (a::TIMEOUT_SOURCE.key(), (*source).into())])
         }
-        Event::BranchChosen { .. } | Event::IterationFinished { .. } => return None,
-        Event::BranchesFailed { failed, .. } => {
-            set(a::PARALLEL_FAILED.key(), (*failed).into());
-            return None;
+        Event::HedgeLaunched { attempt, after } => {
+            let number = (a::HEDGE_ATTEMPT.key(), (*attempt).into());
+            (event::HEDGE_LAUNCHED, vec![number, (a::HEDGE_DELAY_MS.key(), millis(*after))])
         }
-        Event::Custom { name, attributes } => (name.clone(), attributes.to_vec()),
-        other => return guard(other, set).or_else(|| outcome(other, set)),
-    })
+        _ => return None,
+    };
+    Some((event.name(), attributes))
 }
 
 /// Circuit breakers, bulkheads and rate limiters.

@@ -162,59 +162,67 @@ impl<'de> Deserialize<'de> for WorkflowContext {
     /// Reads a context that is not inside a run: a run of it becomes a child of the span in which it was written.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wire = Wire::deserialize(deserializer)?;
-        let started_wall = UNIX_EPOCH + Duration::from_nanos(wire.start_unix_nanos);
-        // The monotonic clock of this process is set back by the time of day that has passed since then.
-        let age = clock::wall().duration_since(started_wall).unwrap_or_default();
-        let (now, now_ticks) = (clock::now(), clock::ticks());
-        let started = now.checked_sub(age).unwrap_or(now);
-        let started_ticks = now_ticks.saturating_sub(nanos(age));
-        let deadline = match wire.deadline_unix_nanos {
+        let deadline = wire.deadline_unix_nanos.map(|at| at.saturating_sub(wire.start_unix_nanos));
+        let scope = Scope { parent: wire.parent_span_id, ..Scope::default() };
+        let shared = wire.into_shared();
+        let moment = |after| shared.life.started.checked_add(Duration::from_nanos(after));
+        let deadline = match deadline {
             None => None,
-            Some(at) => {
-                let after = Duration::from_nanos(at.saturating_sub(wire.start_unix_nanos));
-                let moment = started.checked_add(after);
-                Some(moment.ok_or_else(|| de::Error::custom("deadline_unix_nanos is too far away"))?)
+            Some(after) => {
+                Some(moment(after).ok_or_else(|| de::Error::custom("deadline_unix_nanos is too far away"))?)
             }
         };
-        let remote = wire.trace_id.zip(wire.span_id).map(|(trace_id, span_id)| SpanContext {
+        Ok(Self { deadline, scope, shared: Arc::new(shared) })
+    }
+}
+
+impl Wire {
+    fn into_shared(self) -> Shared {
+        let life = self.life();
+        let remote = self.trace_id.zip(self.span_id).map(|(trace_id, span_id)| SpanContext {
             trace_id,
             span_id,
-            flags: wire.trace_flags,
-            state: wire.tracestate,
+            flags: self.trace_flags,
+            state: self.tracestate,
         });
-        let ledger = Ledger::new(wire.spent_micro_usd, wire.budget_micro_usd);
-        let state = State::from_values(wire.state);
-        let life = Life::started_at(started_wall, started, started_ticks, state, ledger);
-        if let Some(trace_id) = wire.trace_id {
+        Shared {
+            identity: Arc::new(Identity {
+                workflow_id: GeneratedId::given(self.workflow_id),
+                workflow_name: self.workflow_name,
+                session_id: self.session_id,
+                agent_id: self.agent_id,
+                agent_type: self.agent_type,
+                llm_provider: self.llm_provider,
+                llm_model_name: self.llm_model_name,
+                llm_model_tier: self.llm_model_tier,
+                correlation_id: GeneratedId::given(self.correlation_id),
+            }),
+            causation_id: self.causation_id,
+            remote,
+            baggage: self.baggage,
+            tags: Arc::new(self.tags),
+            metadata: Arc::new(self.metadata),
+            observer: None,
+            checkpoints: Arc::new(Checkpoints::restore(self.checkpoints, life.started_ticks)),
+            life: Arc::new(life),
+            run: None,
+            is_shielded: false,
+            held: None,
+        }
+    }
+
+    /// The run-wide part, whose monotonic clocks are set back by the time of day that has passed since then.
+    fn life(&self) -> Life {
+        let started_wall = UNIX_EPOCH + Duration::from_nanos(self.start_unix_nanos);
+        let age = clock::wall().duration_since(started_wall).unwrap_or_default();
+        let (now, ticks) = (clock::now(), clock::ticks());
+        let started = now.checked_sub(age).unwrap_or(now);
+        let ledger = Ledger::new(self.spent_micro_usd, self.budget_micro_usd);
+        let state = State::from_values(self.state.clone());
+        let life = Life::started_at(started_wall, started, ticks.saturating_sub(nanos(age)), state, ledger);
+        if let Some(trace_id) = self.trace_id {
             life.set_trace(trace_id);
         }
-        Ok(Self {
-            deadline,
-            scope: Scope { parent: wire.parent_span_id, ..Scope::default() },
-            shared: Arc::new(Shared {
-                identity: Arc::new(Identity {
-                    workflow_id: GeneratedId::given(wire.workflow_id),
-                    workflow_name: wire.workflow_name,
-                    session_id: wire.session_id,
-                    agent_id: wire.agent_id,
-                    agent_type: wire.agent_type,
-                    llm_provider: wire.llm_provider,
-                    llm_model_name: wire.llm_model_name,
-                    llm_model_tier: wire.llm_model_tier,
-                    correlation_id: GeneratedId::given(wire.correlation_id),
-                }),
-                causation_id: wire.causation_id,
-                remote,
-                baggage: wire.baggage,
-                tags: Arc::new(wire.tags),
-                metadata: Arc::new(wire.metadata),
-                observer: None,
-                checkpoints: Arc::new(Checkpoints::restore(wire.checkpoints, started_ticks)),
-                life: Arc::new(life),
-                run: None,
-                is_shielded: false,
-                held: None,
-            }),
-        })
+        life
     }
 }
