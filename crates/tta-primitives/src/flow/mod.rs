@@ -59,6 +59,11 @@ pub enum Steps {}
 /// assert_eq!(flow.run(3, &WorkflowContext::new()).await?, 15);
 /// # Ok(()) }
 /// ```
+///
+/// # Cost
+/// One allocation an execution of a step, however long the flow. Depth costs stack: flows nested in flows, as by
+/// wrapping the same flow in policy after policy, take some 3 KB a level in a debug build and less in a release
+/// build, so a few hundred levels fit the stack of a worker thread. A thousand steps in a row are one level.
 pub struct Flow<I, O, S = Single> {
     pub(crate) node: NodeRef,
     /// Made when the flow is first run by itself; the clones of a flow share it.
