@@ -18,13 +18,14 @@ use crate::resource::Resource;
 use crate::sampling::Sampler;
 use crate::summary::Summary;
 
-/// How long a [`Guard`] waits for the last spans to be sent when it is dropped.
+/// How long a [`Guard`] waits for the last spans to be sent when it is dropped: five seconds.
 pub const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Records every run of this process from now on, as the standard `OTEL_*` variables say.
 ///
-/// Without any of them spans go by OTLP over HTTP to `http://localhost:4318`. Keep the guard until the end of
-/// `main`: dropping it sends what is left and stops recording.
+/// Without any of them spans go by OTLP over HTTP to `http://localhost:4318`; `OTEL_TRACES_EXPORTER=console` shows
+/// them as lines instead. Keep the guard until the end of `main`, as `let _guard = ...`: dropping it sends what is
+/// left and stops recording, and `let _ = ...` drops it at once.
 ///
 /// # Errors
 /// If a variable holds what it must not, an exporter cannot be set up, or recording has been started already.
@@ -206,8 +207,10 @@ pub enum InitError {
 }
 
 /// Keeps recording going; dropping it sends what is left, within [`DROP_TIMEOUT`], and stops.
+///
+/// Bind it to a name, as `let _guard = ...`: `let _ = ...` drops it at once.
 #[derive(Debug)]
-#[must_use = "recording stops when this is dropped"]
+#[must_use = "recording stops when this is dropped: bind it as `let _guard = ...`; `let _ = ...` drops it at once"]
 pub struct Guard {
     installed: Option<Installed>,
     drain: Option<Drain>,

@@ -69,6 +69,11 @@ pub(crate) fn bounded(text: &str, longest: usize) -> String {
     shown
 }
 
+/// Compiles the shapes, which takes milliseconds, so that no step has to wait for it.
+pub(crate) fn prepare() {
+    LazyLock::force(&SECRETS);
+}
+
 /// What may stand around a value, also within a quoted text.
 const QUOTES: [char; 3] = ['\\', '"', '\''];
 

@@ -86,7 +86,9 @@ impl fmt::Display for ErrorKind {
 
 /// The failure of a step or of a whole run.
 ///
-/// Every error type converts into it, so `?` works in a step. It deliberately does not implement
+/// Every type that implements [`std::error::Error`] and is `Send + Sync + 'static` converts into it, so `?` works in a
+/// step. For a message use [`failed`](Self::failed) or [`invalid`](Self::invalid), for a boxed error
+/// [`from_boxed`](Self::from_boxed). It deliberately does not implement
 /// [`std::error::Error`] itself (that would forbid the conversion), but it converts into
 /// `Box<dyn std::error::Error + Send + Sync>`.
 ///
@@ -139,6 +141,20 @@ impl Error {
     #[must_use]
     pub fn with_source<E: StdError + Send + Sync + 'static>(kind: ErrorKind, source: E) -> Self {
         Self::build(kind, None, Some(Box::new(source)), Some(std::any::type_name::<E>()))
+    }
+
+    /// Makes an error of a kind around a boxed error, such as those of libraries that hide the types of theirs.
+    ///
+    /// ```
+    /// use tta_primitives::{Error, ErrorKind};
+    ///
+    /// let boxed: Box<dyn std::error::Error + Send + Sync> = "the disk is gone".into();
+    /// let error = Error::from_boxed(ErrorKind::Unavailable, boxed);
+    /// assert_eq!(error.to_string(), "the disk is gone");
+    /// ```
+    #[must_use]
+    pub fn from_boxed(kind: ErrorKind, source: Box<dyn StdError + Send + Sync>) -> Self {
+        Self::build(kind, None, Some(source), None)
     }
 
     fn build(

@@ -33,6 +33,34 @@ use crate::flow::{Child, Flow};
 /// # Ok(()) }
 /// ```
 ///
+/// A primitive may call flows of its own. It names them as children, so that descriptions show them and their
+/// addresses are theirs:
+///
+/// ```
+/// use tta_primitives::{Description, Flow, Primitive, Result, Role, WorkflowContext, step};
+///
+/// struct Twice {
+///     inner: Flow<i64, i64>,
+/// }
+///
+/// impl Primitive for Twice {
+///     type In = i64;
+///     type Out = i64;
+///
+///     async fn run(&self, n: i64, cx: &WorkflowContext) -> Result<i64> {
+///         let once = self.inner.run(n, cx).await?;
+///         self.inner.run(once, cx).await
+///     }
+///
+///     fn describe(&self) -> Description {
+///         Description::of::<Self>().child(Role::Inner, &self.inner)
+///     }
+/// }
+///
+/// let twice = Flow::new(Twice { inner: step("add", |n: i64| async move { Ok(n + 1) }) });
+/// assert_eq!(twice.to_tree(), "twice\n└─ add\n");
+/// ```
+///
 /// # Cancellation
 /// The future is dropped when the run is cancelled or a time limit passes. What must happen at the end
 /// belongs in a [`Drop`] or in a [saga](crate::saga).
@@ -54,7 +82,8 @@ pub trait Primitive: Send + Sync + 'static {
     /// Does the work.
     ///
     /// # Errors
-    /// Whatever the work fails with; every error type converts into [`Error`](crate::Error) with `?`.
+    /// Whatever the work fails with; types that implement [`std::error::Error`] convert into
+    /// [`Error`](crate::Error) with `?`.
     fn run(&self, input: Self::In, cx: &WorkflowContext) -> impl Future<Output = Result<Self::Out>> + Send;
 
     /// Describes the primitive: by default its name and type are those of the Rust type.

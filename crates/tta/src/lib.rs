@@ -2,6 +2,20 @@
 //!
 //! Compose small typed async steps; every run then is one connected trace, without another line of code.
 //!
+//! ```
+//! use tta::prelude::*;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<()> {
+//!     // With `tta::init()` spans go where the OTEL_* variables say; keep its guard until the end.
+//!     let double = step("double", |n: i64| async move { Ok(n * 2) });
+//!     let square = step("square", |n: i64| async move { Ok(n * n) });
+//!     let flow = (double | square) >> step("sum", |(a, b): (i64, i64)| async move { Ok(a + b) });
+//!     assert_eq!(flow.run(3, &WorkflowContext::new()).await?, 15);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! - [`step`] and [`Primitive`] make a [`Flow`]; `>>` and `|` compose flows; [`Flow::run`] runs one.
 //! - [`init`] records every run of the process, as the standard `OTEL_*` variables say, until its [`Guard`] is
 //!   dropped; [`Telemetry`] sets the same in code.
@@ -10,6 +24,7 @@
 //! This crate holds no logic: it puts [`tta_primitives`] and `tta_observability` behind one door.
 
 pub use tta_model as model;
+pub use tta_model::{Text, Value};
 #[cfg(feature = "observability")]
 pub use tta_observability::{
     DROP_TIMEOUT, DropReason, Guard, InitError, SpanCounts, Telemetry, config, export, init, propagation,
@@ -19,8 +34,11 @@ pub use tta_primitives::*;
 
 /// What most programs need: `use tta::prelude::*`.
 pub mod prelude {
+    #[cfg(feature = "observability")]
+    pub use crate::Telemetry;
     pub use crate::{
-        Cache, Error, ErrorKind, Flow, Primitive, Result, Retry, WorkflowContext, parallel, step, step_with,
+        Cache, Description, Error, ErrorKind, Flow, Primitive, Result, Retry, Role, WorkflowContext,
+        conditional, fan_out, parallel, step, step_with, switch,
     };
 }
 

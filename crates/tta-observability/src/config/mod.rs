@@ -1,7 +1,8 @@
 //! The standard environment variables of OpenTelemetry, read strictly.
 //!
 //! A misspelt setting that is ignored shows days later, as telemetry that is not there. So every value
-//! that cannot be read is an error, all of them in one message, at the start.
+//! that cannot be read is an error, all of them in one message, at the start. Names of variables are not
+//! checked: others may read what this library does not know.
 //!
 //! # Precedence
 //! [`Config::from_env`] applies the environment to the defaults. Every field is public: what a program

@@ -4,7 +4,7 @@
 //! 12.5ms  ok     recovery.retry.attempt  retry.attempt=2  trace=4bf9... span=00f0... parent=53ce...
 //! ```
 //!
-//! Spans come when they end, so children are above their parents. Lines go to standard error by default:
+//! Spans come when they end, so what runs inside a step is above it. Lines go to standard error by default:
 //! standard output belongs to what the program prints.
 
 use std::fmt;

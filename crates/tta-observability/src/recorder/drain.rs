@@ -13,6 +13,7 @@ use super::sync::QUEUED_BATCHES;
 use super::{Core, Finished, assemble};
 use crate::counts::{DropReason, SpanCounts};
 use crate::export::{FlushError, SpanExporter};
+use crate::redact;
 
 /// How often batches that are not full are taken over.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
@@ -103,6 +104,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
+        redact::prepare();
         let mut next_sweep = Instant::now() + SWEEP_INTERVAL;
         loop {
             match self.inbox.try_recv() {

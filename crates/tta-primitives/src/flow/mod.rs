@@ -47,7 +47,9 @@ pub enum Steps {}
 /// - `a >> b >> c` runs one after the other: one sequential of three steps, however it is bracketed.
 /// - `a | b | c` runs all at once on clones of the input and gives `(A, B, C)`; `a | (b | c)` nests. Rust's
 ///   precedence holds: `a >> (b | c) >> d` needs its parentheses.
-/// - [`then`](Self::then) is `>>` with a closure whose argument type is inferred.
+/// - [`then`](Self::then) is `>>` with a closure whose argument type is inferred. What stands to the right of `>>` is
+///   itself a flow: of a closure with [`step`](crate::step), of a primitive with [`Flow::new`].
+/// - [`named`](Self::named) makes a plain `Flow<I, O>` of a flow of branches, as for a field of a struct.
 ///
 /// ```
 /// use tta_primitives::{WorkflowContext, step};
@@ -59,6 +61,9 @@ pub enum Steps {}
 /// assert_eq!(flow.run(3, &WorkflowContext::new()).await?, 15);
 /// # Ok(()) }
 /// ```
+///
+/// # Runtime
+/// A flow runs on any executor. What waits for time (timeouts, retries, rate limits) and what spawns needs tokio.
 ///
 /// # Cost
 /// One allocation an execution of a step, however long the flow. Depth costs stack: flows nested in flows, as by

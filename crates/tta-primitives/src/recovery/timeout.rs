@@ -41,7 +41,8 @@ impl<I: Send + 'static, O: Send + 'static, S> Flow<I, O, S> {
     /// ```
     ///
     /// # Cancellation
-    /// Work that never suspends cannot be dropped: a step that blocks its thread holds its timeout up too.
+    /// Work that never suspends cannot be dropped: a step that blocks its thread holds its timeout up too, and what it
+    /// returns in the end is returned, although late.
     #[must_use]
     pub fn timeout(self, limit: Duration) -> Flow<I, O> {
         Flow::new(Timeout { inner: Flow::of_node(self.node), limit })
