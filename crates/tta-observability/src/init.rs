@@ -13,6 +13,7 @@ use crate::counts::SpanCounts;
 use crate::export::console::ConsoleExporter;
 use crate::export::{FlushError, SpanExporter};
 use crate::recorder::{ApplicationTracer, Drain, Recorder};
+use crate::redact;
 use crate::report;
 use crate::resource::Resource;
 use crate::sampling::Sampler;
@@ -137,6 +138,8 @@ impl Telemetry {
             return Ok((None, guard(None)));
         }
         if let Some(tracer) = self.tracer {
+            // On this way errors are described on the thread of the step.
+            redact::prepare();
             return Ok((Some(Arc::new(Recorder::sdk(tracer))), guard(None)));
         }
         let mut exporters = self.exporters;
