@@ -158,7 +158,7 @@ pub(crate) fn sampled() -> InRun {
     InRun::new("flow, direct, 9 attributes", context, Some(drain), leaf())
 }
 
-/// The same, with a session, an agent and five tags for the run, and three attributes set by the step.
+/// The same, with a session, an agent and three tags for the run, and five attributes set by the step.
 fn with_20_attributes() -> InRun {
     let (recorder, drain) = recorder(Sampler::AlwaysOn);
     let context = WorkflowContext::builder()
@@ -168,15 +168,13 @@ fn with_20_attributes() -> InRun {
         .tag("tenant", "a")
         .tag("region", "b")
         .tag("tier", "c")
-        .tag("release", "d")
-        .tag("tenancy", "e")
         .observer(recorder)
         .build();
     let leaf = Flow::new(Describing);
-    InRun::new("flow, direct, 20 attributes, 3 set by the step", context, Some(drain), leaf)
+    InRun::new("flow, direct, 20 attributes, 5 set by the step", context, Some(drain), leaf)
 }
 
-/// The work, with three attributes of its own.
+/// The work, with five attributes of its own.
 struct Describing;
 
 impl Primitive for Describing {
@@ -186,6 +184,8 @@ impl Primitive for Describing {
     async fn run(&self, n: u64, cx: &WorkflowContext) -> Result<u64> {
         cx.set_attributes([
             ("answer.kind".into(), "sum".into()),
+            ("answer.share".into(), 0.5.into()),
+            ("answer.digits".into(), 2.into()),
             ("answer.exact".into(), true.into()),
             ("answer.operand".into(), n.into()),
         ]);
