@@ -29,6 +29,15 @@ pub struct Metric {
     pub meaning: &'static str,
 }
 
+impl PartialEq for Metric {
+    /// Two metrics of the same name are the same.
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Metric {}
+
 /// The kind of an instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {

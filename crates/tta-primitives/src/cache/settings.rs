@@ -159,7 +159,7 @@ impl<O: Clone + Send + Sync + 'static> Shared<O> {
             ];
             let span_name = span::cache(backend, action);
             let (name, kind) = (name.clone(), Text::Static("cache"));
-            Arc::new(NodeInfo { span_name, path: Text::default(), name, kind, attributes })
+            Arc::new(NodeInfo { span_name, name, kind, attributes, ..NodeInfo::default() })
         };
         let core = Core {
             lookup: info("lookup"),

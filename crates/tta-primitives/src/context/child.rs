@@ -7,7 +7,7 @@ use tta_model::{Attributes, Text, Value, name::attribute};
 
 use super::{Checkpoints, RunScope, Scope, Shared, WorkflowContext};
 use crate::clock::Instant;
-use crate::observe::{Observation, RunInfo};
+use crate::observe::{Observation, RunIds, RunInfo};
 
 impl WorkflowContext {
     /// Makes the context of a workflow that this one causes: the same run-wide state, trace, session and
@@ -94,16 +94,20 @@ impl WorkflowContext {
         let mut shared = Shared::clone(&self.shared);
         change(&mut shared);
         let attributes = self.run_attributes_of(&shared);
-        if let (Some(run), Some(attributes)) = (&mut shared.run, attributes) {
-            run.info = Arc::new(RunInfo { attributes, ..RunInfo::clone(&run.info) });
+        let ids = RunIds(Arc::clone(&shared.identity));
+        if let Some(run) = &mut shared.run
+            && let Some(observer) = &run.observer
+        {
+            let class = observer.run_class(&run.info.workflow_name, ids.0.agent_type.as_ref());
+            let attributes = attributes.unwrap_or_default();
+            run.info = Arc::new(RunInfo { attributes, class, ids, ..RunInfo::clone(&run.info) });
         }
         Self { shared: Arc::new(shared), ..self.clone() }
     }
 
     /// The attributes that every span of the run carries, if the run is recorded.
     fn run_attributes_of(&self, shared: &Shared) -> Option<Attributes> {
-        let run = shared.run.as_ref()?;
-        run.observer.as_ref()?;
+        let run = shared.run.as_ref().filter(|run| run.info.recording)?;
         Some(run_attributes(shared, &run.info.workflow_name))
     }
 }

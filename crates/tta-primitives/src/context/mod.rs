@@ -91,7 +91,7 @@ pub(crate) struct Shared {
 pub(crate) struct RunScope {
     pub(crate) info: Arc<RunInfo>,
     pub(crate) plan: Arc<Plan>,
-    /// Present if the run is recorded.
+    /// Present if the run is observed, recorded or not.
     pub(crate) observer: Option<Arc<dyn Observer>>,
     /// Keeps the decision not to record current while the run is polled.
     pub(crate) ambient: Option<Arc<dyn Observation>>,
@@ -301,9 +301,7 @@ impl WorkflowContext {
     /// in the order of the branches.
     pub fn checkpoint(&self, name: impl Into<Text>) {
         let name = name.into();
-        if let Some(observation) = &self.scope.observation {
-            observation.event(&Event::CheckpointReached { name: &name });
-        }
+        self.emit(&Event::CheckpointReached { name: &name });
         self.shared.checkpoints.add(name, clock::ticks());
     }
 
@@ -387,6 +385,9 @@ impl WorkflowContext {
 
     /// Tells the observer that something happened in the current step.
     pub fn emit(&self, event: &Event<'_>) {
+        let Some(run) = &self.shared.run else { return };
+        let Some(observer) = &run.observer else { return };
+        observer.event(&run.info, &run.plan.position(self.scope.at).node, event);
         if let Some(observation) = &self.scope.observation {
             observation.event(event);
         }

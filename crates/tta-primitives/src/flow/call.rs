@@ -13,7 +13,7 @@ use tta_model::{ExecutionStatus, Key, Value};
 use crate::clock;
 use crate::context::WorkflowContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::observe::{NodeFinished, NodeInfo, NodeStarted, Observation, RoleStarted};
+use crate::observe::{NodeFinished, NodeInfo, NodeStarted, Observation, Observer, RoleStarted};
 use crate::primitive::Primitive;
 
 /// How a node is called: at which position of the plan, and in which role.
@@ -41,14 +41,116 @@ pub(super) async fn execute<P: Primitive>(
     parent: &WorkflowContext,
     call: Call<'_>,
 ) -> Result<P::Out> {
-    if parent.run_scope().observer.is_some() || matches!(call.role, RoleCall::Root(_)) {
+    let run = parent.run_scope();
+    if run.info.recording || matches!(call.role, RoleCall::Root(_)) {
         return observe(primitive, input, parent, call).await;
     }
-    // Nobody is told of this node, so there is nothing to be told when it is dropped.
     let own = P::NEEDS_CONTEXT.then(|| parent.at(call.at, None));
     let cx = own.as_ref().unwrap_or(parent);
+    let Some(observer) = &run.observer else {
+        // Nobody is told of this node, so there is nothing to be told when it is dropped.
+        let result = Caught { future: pin!(primitive.run(input, cx)) }.await;
+        return result.map_err(|error| located(error, parent, call).0);
+    };
+    let timed = Timed::start(&**observer, parent, call);
     let result = Caught { future: pin!(primitive.run(input, cx)) }.await;
-    result.map_err(|error| located(error, parent, call).0)
+    timed.finish(result)
+}
+
+/// A node of a run that is not recorded: its observer is told of its start and its end, and of nothing else.
+struct Timed<'a> {
+    observer: &'a dyn Observer,
+    parent: &'a WorkflowContext,
+    call: Call<'a>,
+    started: u64,
+    finished: bool,
+}
+
+impl<'a> Timed<'a> {
+    #[inline]
+    fn start(observer: &'a dyn Observer, parent: &'a WorkflowContext, call: Call<'a>) -> Self {
+        let started = clock::ticks();
+        observer.node_started(&node_started(parent, call, started));
+        Self { observer, parent, call, started, finished: false }
+    }
+
+    #[inline]
+    fn finish<T>(mut self, result: Result<T>) -> Result<T> {
+        self.finished = true;
+        match result {
+            Ok(output) => {
+                self.report(ExecutionStatus::Success, None, false);
+                Ok(output)
+            }
+            Err(error) => {
+                let (error, arose_here) = located(error, self.parent, self.call);
+                self.report(error.status(), Some(&error), arose_here);
+                Err(error)
+            }
+        }
+    }
+
+    #[inline]
+    fn report(&self, status: ExecutionStatus, error: Option<&Error>, error_arose_here: bool) {
+        let span = Span { started: self.started, status, error, error_arose_here };
+        self.observer.node_finished(&node_finished(self.parent, self.call, span));
+    }
+}
+
+impl Drop for Timed<'_> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.report(ExecutionStatus::Cancelled, None, false);
+        }
+    }
+}
+
+/// When an execution started, and how it ended.
+struct Span<'a> {
+    started: u64,
+    status: ExecutionStatus,
+    error: Option<&'a Error>,
+    error_arose_here: bool,
+}
+
+fn node_started<'a>(parent: &'a WorkflowContext, call: Call<'a>, ticks: u64) -> NodeStarted<'a> {
+    let run = parent.run_scope();
+    let position = run.plan.position(call.at);
+    let (role, is_root) = match call.role {
+        RoleCall::Planned(attributes) => {
+            (position.role.as_ref().map(|info| RoleStarted { info, attributes }), false)
+        }
+        RoleCall::Root(info) => (Some(RoleStarted { info, attributes: &[] }), true),
+    };
+    NodeStarted {
+        run: &run.info,
+        node: &position.node,
+        role,
+        parent: parent.scope.span,
+        is_root,
+        ambient: run.ambient.as_ref().filter(|_| is_root),
+        ticks,
+    }
+}
+
+fn node_finished<'a>(parent: &'a WorkflowContext, call: Call<'a>, span: Span<'a>) -> NodeFinished<'a> {
+    let run = parent.run_scope();
+    let position = run.plan.position(call.at);
+    let (role, is_root) = match call.role {
+        RoleCall::Planned(_) => (position.role.as_ref(), false),
+        RoleCall::Root(info) => (Some(info), true),
+    };
+    NodeFinished {
+        run: &run.info,
+        node: &position.node,
+        role,
+        is_root,
+        started: span.started,
+        ticks: clock::ticks(),
+        status: span.status,
+        error: span.error,
+        error_arose_here: span.error_arose_here,
+    }
 }
 
 async fn observe<P: Primitive>(
@@ -81,32 +183,17 @@ struct NodeScope<'a> {
     call: Call<'a>,
     /// The context of the node itself.
     cx: WorkflowContext,
+    started: u64,
     finished: bool,
 }
 
 impl<'a> NodeScope<'a> {
     fn enter(parent: &'a WorkflowContext, call: Call<'a>) -> Self {
-        let run = parent.run_scope();
-        let observation = run.observer.as_ref().and_then(|observer| {
-            let position = run.plan.position(call.at);
-            let role = match call.role {
-                RoleCall::Planned(attributes) => {
-                    position.role.as_ref().map(|info| RoleStarted { info, attributes })
-                }
-                RoleCall::Root(info) => Some(RoleStarted { info, attributes: &[] }),
-            };
-            let is_root = matches!(call.role, RoleCall::Root(_));
-            observer.node_started(&NodeStarted {
-                run: &run.info,
-                node: &position.node,
-                role,
-                parent: parent.scope.span,
-                is_root,
-                ambient: run.ambient.as_ref().filter(|_| is_root),
-                ticks: clock::ticks(),
-            })
-        });
-        Self { parent, call, cx: parent.at(call.at, observation), finished: false }
+        let started = clock::ticks();
+        let observer = parent.run_scope().observer.as_ref();
+        let observation =
+            observer.and_then(|observer| observer.node_started(&node_started(parent, call, started)));
+        Self { parent, call, cx: parent.at(call.at, observation), started, finished: false }
     }
 
     /// What makes a run's polls its own: the node's observation, or the decision not to record the run.
@@ -142,22 +229,13 @@ impl<'a> NodeScope<'a> {
     }
 
     fn report(&mut self, status: ExecutionStatus, error: Option<&Error>, error_arose_here: bool) {
-        let Some(observation) = self.cx.scope.observation.take() else { return };
-        let run = self.parent.run_scope();
-        let position = run.plan.position(self.call.at);
-        let role = match self.call.role {
-            RoleCall::Planned(_) => position.role.as_ref(),
-            RoleCall::Root(info) => Some(info),
-        };
-        observation.finished(&NodeFinished {
-            run: &run.info,
-            node: &position.node,
-            role,
-            ticks: clock::ticks(),
-            status,
-            error,
-            error_arose_here,
-        });
+        let Some(observer) = &self.parent.run_scope().observer else { return };
+        let span = Span { started: self.started, status, error, error_arose_here };
+        let finished = node_finished(self.parent, self.call, span);
+        match self.cx.scope.observation.take() {
+            Some(observation) => observation.finished(&finished),
+            None => observer.node_finished(&finished),
+        }
     }
 }
 
@@ -178,8 +256,9 @@ pub(crate) async fn leaf<T>(
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let run = cx.run_scope();
-    let observation = run.observer.as_ref().and_then(|observer| {
-        let (parent, ticks) = (cx.scope.span, clock::ticks());
+    let started = clock::ticks();
+    let observation = run.observer.as_ref().filter(|_| run.info.recording).and_then(|observer| {
+        let (parent, ticks) = (cx.scope.span, started);
         observer.node_started(&NodeStarted {
             run: &run.info,
             node: info,
@@ -190,7 +269,7 @@ pub(crate) async fn leaf<T>(
             ticks,
         })
     });
-    let mut open = LeafScope { cx, info, observation };
+    let mut open = LeafScope { cx, info, observation, started };
     let result = {
         let future = pin!(work);
         let observation = open.observation.clone();
@@ -206,6 +285,7 @@ struct LeafScope<'a> {
     cx: &'a WorkflowContext,
     info: &'a Arc<NodeInfo>,
     observation: Option<Arc<dyn Observation>>,
+    started: u64,
 }
 
 impl LeafScope<'_> {
@@ -215,6 +295,8 @@ impl LeafScope<'_> {
             run: &self.cx.run_scope().info,
             node: self.info,
             role: None,
+            is_root: false,
+            started: self.started,
             ticks: clock::ticks(),
             status,
             error,

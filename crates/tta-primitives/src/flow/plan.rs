@@ -12,7 +12,7 @@ use tta_model::{Attributes, Text};
 
 use super::node::{Node, NodeRef};
 use super::role::Role;
-use crate::observe::NodeInfo;
+use crate::observe::{Connection, NodeInfo, NodeLevel};
 use crate::primitive::Description;
 
 /// How many flows that a primitive calls without naming them as children keep an address, for each position.
@@ -72,7 +72,7 @@ impl Plan {
         let description = root.describe();
         let path = join(prefix, &description.name);
         let mut taken = HashSet::from([path.clone()]);
-        plan.add(&Role::Inner, root, description, path, &mut taken);
+        plan.add(&Role::Inner, root, description, Place { path, connection: None }, &mut taken);
         plan
     }
 
@@ -81,18 +81,21 @@ impl Plan {
         role: &Role,
         node: &NodeRef,
         description: Description,
-        path: Text,
+        place: Place,
         taken: &mut HashSet<Text>,
     ) -> u32 {
+        let path = place.path.clone();
         let at = u32::try_from(self.positions.len()).expect("a flow has fewer than 2^32 positions");
         self.positions.push(Position {
             role: role_info(role, &description, &path),
-            node: Arc::new(node_info(&description, &path)),
+            node: Arc::new(node_info(&description, place)),
             children: Vec::with_capacity(description.children.len()),
             key: NodeKey::of(node),
             mounted: Mutex::default(),
         });
         let mut seen: HashMap<Text, usize> = HashMap::new();
+        let parent = (description.name, description.kind);
+        let mut before = parent.clone();
         for child in description.children {
             let child_description = child.node.describe();
             let times = seen.entry(child_description.name.clone()).or_default();
@@ -108,7 +111,10 @@ impl Plan {
                     break free;
                 }
             };
-            let child_at = self.add(&child.role, &child.node, child_description, child_path, taken);
+            let connection = connection(&child.role, &parent, &before);
+            before = (child_description.name.clone(), child_description.kind.clone());
+            let place = Place { path: child_path, connection };
+            let child_at = self.add(&child.role, &child.node, child_description, place, taken);
             self.positions[at as usize].children.push(child_at);
         }
         at
@@ -175,15 +181,38 @@ fn join(prefix: &str, name: &Text) -> Text {
     if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}").into() }
 }
 
-fn node_info(description: &Description, path: &Text) -> NodeInfo {
-    let mut attributes = common_attributes(&description.name, &description.kind, &description.action, path);
+/// Where a node stands in its flow.
+struct Place {
+    path: Text,
+    connection: Option<Connection>,
+}
+
+/// Who hands on to a child: its parent, or the child before it. Both are a name and a type.
+fn connection(role: &Role, parent: &(Text, Text), before: &(Text, Text)) -> Option<Connection> {
+    let (from, kind) = match role {
+        Role::Step { index, .. } if *index > 0 => (before, "sequential"),
+        Role::Branch { .. } | Role::Item => (parent, "parallel"),
+        Role::Then | Role::Else | Role::Case(_) => (parent, "conditional"),
+        Role::Route(_) => (parent, "router"),
+        Role::Alternative(_) => (before, "fallback"),
+        _ => return None,
+    };
+    Some(Connection { source: from.0.clone(), source_kind: from.1.clone(), kind })
+}
+
+fn node_info(description: &Description, place: Place) -> NodeInfo {
+    let Place { path, connection } = place;
+    let mut attributes = common_attributes(&description.name, &description.kind, &description.action, &path);
     attributes.extend(description.attributes.iter().cloned());
     NodeInfo {
+        level: NodeLevel::Primitive,
         span_name: span::primitive(&description.kind, &description.action),
-        path: path.clone(),
+        path,
         name: description.name.clone(),
         kind: description.kind.clone(),
+        connection,
         attributes,
+        ..NodeInfo::default()
     }
 }
 
@@ -191,22 +220,25 @@ fn role_info(role: &Role, child: &Description, path: &Text) -> Option<Arc<NodeIn
     let mut attributes = vec![(attribute::PRIMITIVE_PATH.key(), path.clone().into())];
     attributes.extend(role.attributes(child));
     Some(Arc::new(NodeInfo {
+        level: NodeLevel::Role,
         span_name: role.span_name()?,
         path: path.clone(),
         name: child.name.clone(),
         kind: child.kind.clone(),
         attributes,
+        ..NodeInfo::default()
     }))
 }
 
 fn run_info(name: &Text) -> NodeInfo {
     let (kind, action) = (Text::Static("workflow"), Text::Static("execute"));
     NodeInfo {
+        level: NodeLevel::Run,
         span_name: span::workflow(name),
-        path: Text::default(),
         name: name.clone(),
         attributes: common_attributes(name, &kind, &action, &Text::default()),
         kind,
+        ..NodeInfo::default()
     }
 }
 

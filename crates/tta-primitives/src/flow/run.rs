@@ -14,7 +14,7 @@ use super::{Flow, Plan};
 use crate::clock::Anchor;
 use crate::context::{RunScope, Scope, WorkflowContext, run_attributes};
 use crate::error::Result;
-use crate::observe::{self, NodeInfo, RunDecision, RunInfo, RunStarted};
+use crate::observe::{self, NodeInfo, RunDecision, RunIds, RunInfo, RunStarted};
 use crate::random;
 
 impl<I: Send + 'static, O: Send + 'static, S> Flow<I, O, S> {
@@ -92,15 +92,15 @@ fn begin(plan: &Arc<Plan>, cx: &WorkflowContext) -> (WorkflowContext, Arc<NodeIn
     let info = plan.run_info(cx.shared.identity.workflow_name.as_ref());
     let observer = cx.shared.observer.clone().or_else(observe::installed);
     let parent = cx.shared.remote.as_ref();
-    let decision = match &observer {
-        Some(observer) => observer.run_started(&RunStarted { parent, info: &info }),
-        None => unobserved(cx),
+    let ids = RunIds(Arc::clone(&cx.shared.identity));
+    let (decision, class) = match &observer {
+        Some(observer) => (
+            observer.run_started(&RunStarted { parent, info: &info, ids: &ids }),
+            observer.run_class(&info.name, ids.0.agent_type.as_ref()),
+        ),
+        None => (unobserved(cx), 0),
     };
-    let observer = observer.filter(|_| decision.recording);
-    let attributes = match &observer {
-        Some(_) => run_attributes(&cx.shared, &info.name),
-        None => Vec::new(),
-    };
+    let attributes = if decision.recording { run_attributes(&cx.shared, &info.name) } else { Vec::new() };
     cx.shared.life.set_trace(decision.trace_id);
     // An unrecorded run has a span id too, so that callees elsewhere learn that they need not record.
     let span = match &decision.ambient {
@@ -115,6 +115,9 @@ fn begin(plan: &Arc<Plan>, cx: &WorkflowContext) -> (WorkflowContext, Arc<NodeIn
         flags: decision.flags,
         state: decision.state,
         parent_is_remote: decision.parent_is_remote,
+        recording: decision.recording,
+        class,
+        ids,
         attributes,
         anchor: Anchor::read(),
     };

@@ -5,16 +5,19 @@
 //! metrics or logs as any telemetry system defines them, and nothing a step does waits for an observer.
 
 mod event;
+mod ids;
 mod install;
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tta_model::w3c::TraceState;
 use tta_model::{Attributes, ExecutionStatus, Key, SpanContext, SpanId, Text, TraceFlags, TraceId, Value};
 
 pub use event::{CacheOutcome, Event};
+pub use ids::RunIds;
 pub use install::{AlreadyInstalled, Installed, install};
 
 pub(crate) use install::installed;
@@ -27,8 +30,25 @@ pub trait Observer: Send + Sync + 'static {
     /// A run is about to start: decides to which trace it belongs and whether it is recorded.
     fn run_started(&self, run: &RunStarted<'_>) -> RunDecision;
 
-    /// A node of a recorded run starts. The observation that is returned is told of the rest.
+    /// The class of the runs of a workflow on behalf of a kind of agent: a number of the observer's own, which
+    /// comes back with everything that happens in them.
+    fn run_class(&self, workflow_name: &Text, agent_type: Option<&Text>) -> u32 {
+        let _ = (workflow_name, agent_type);
+        0
+    }
+
+    /// A node starts. If its run is recorded, the observation that is returned is told of the rest.
     fn node_started(&self, node: &NodeStarted<'_>) -> Option<Arc<dyn Observation>>;
+
+    /// A node without an observation has ended. Called once, also when the node was dropped.
+    fn node_finished(&self, finished: &NodeFinished<'_>) {
+        let _ = finished;
+    }
+
+    /// Something happened in a node, whether its run is recorded or not. An observation is told of it too.
+    fn event(&self, run: &Arc<RunInfo>, node: &Arc<NodeInfo>, event: &Event<'_>) {
+        let _ = (run, node, event);
+    }
 }
 
 /// Watches one execution of one node.
@@ -59,6 +79,8 @@ pub struct RunStarted<'a> {
     pub parent: Option<&'a SpanContext>,
     /// What all runs of the workflow have in common; its name is the name of the workflow.
     pub info: &'a Arc<NodeInfo>,
+    /// Who runs, and on whose behalf.
+    pub ids: &'a RunIds,
 }
 
 /// To which trace a run belongs, and whether it is recorded.
@@ -74,7 +96,7 @@ pub struct RunDecision {
     pub parent: Option<SpanId>,
     /// Whether that parent is in another process.
     pub parent_is_remote: bool,
-    /// Whether [`Observer::node_started`] is to be called for the nodes of the run.
+    /// Whether the nodes of the run get observations. One that is not recorded is still told of.
     pub recording: bool,
     /// For a run that is not recorded: keeps the decision current while the run is polled, so that spans
     /// which the application makes inside it are not recorded either. For one that is recorded: handed back
@@ -95,6 +117,12 @@ pub struct RunInfo {
     pub state: TraceState,
     /// Whether the parent of the run's first span is in another process.
     pub parent_is_remote: bool,
+    /// Whether the nodes of the run get observations.
+    pub recording: bool,
+    /// The [class](Observer::run_class) of the run.
+    pub class: u32,
+    /// Who runs, and on whose behalf.
+    pub ids: RunIds,
     /// The attributes of every span; empty if the run is not recorded.
     pub attributes: Attributes,
     /// Turns ticks into the time of day, in the same way for every span of the run.
@@ -104,6 +132,10 @@ pub struct RunInfo {
 /// What all executions of a node at one position of a flow have in common.
 #[derive(Debug, Default)]
 pub struct NodeInfo {
+    /// Tells this from every other one of the process.
+    pub id: NodeId,
+    /// What it describes.
+    pub level: NodeLevel,
     /// The name of its spans.
     pub span_name: Text,
     /// The address: the names from the root of the flow down to the node, unique in the flow.
@@ -112,8 +144,46 @@ pub struct NodeInfo {
     pub name: Text,
     /// The type of the primitive.
     pub kind: Text,
+    /// Who hands on to the node, where the flow says so.
+    pub connection: Option<Connection>,
     /// The attributes that every span of the node has, name, type and path included.
     pub attributes: Attributes,
+}
+
+/// The number of a [`NodeInfo`], never given twice in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NodeId(pub u64);
+
+impl Default for NodeId {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// What a [`NodeInfo`] describes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum NodeLevel {
+    /// The runs of a workflow.
+    Run,
+    /// A primitive at a position of a flow.
+    Primitive,
+    /// The role that a primitive plays in another one.
+    Role,
+    /// A part of a primitive's work, such as the look-up of a cache.
+    #[default]
+    Leaf,
+}
+
+/// An arrow of a flow: who hands on to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// The name of the primitive that hands on.
+    pub source: Text,
+    /// Its type.
+    pub source_kind: Text,
+    /// How the two are joined: `sequential`, `parallel`, `conditional`, `router` or `fallback`.
+    pub kind: &'static str,
 }
 
 /// A span around a node that says which role the node plays in its parent: a step, a branch, an attempt.
@@ -153,6 +223,10 @@ pub struct NodeFinished<'a> {
     pub node: &'a Arc<NodeInfo>,
     /// What all executions in the role that it played have in common, if that has a span of its own.
     pub role: Option<&'a Arc<NodeInfo>>,
+    /// Whether the node was the first of its run.
+    pub is_root: bool,
+    /// When it started.
+    pub started: u64,
     /// When it ended.
     pub ticks: u64,
     /// How it ended.

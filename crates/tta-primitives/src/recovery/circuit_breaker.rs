@@ -296,10 +296,10 @@ impl<I: Send + 'static, O: Send + 'static, S> Flow<I, O, S> {
     pub fn circuit_breaker(self, breaker: &CircuitBreaker) -> Flow<I, O> {
         let check = NodeInfo {
             span_name: span::CIRCUIT_BREAKER_CHECK.into(),
-            path: Text::default(),
             name: breaker.name().clone(),
             kind: "circuit_breaker".into(),
             attributes: vec![(attribute::CIRCUIT_BREAKER_NAME.key(), breaker.name().clone().into())],
+            ..NodeInfo::default()
         };
         let inner = Flow::of_node(self.node);
         Flow::new(Guarded { inner, breaker: breaker.clone(), check: Arc::new(check) })
