@@ -12,6 +12,7 @@ use crate::config::{Config, ConfigError, ExporterKind};
 use crate::counts::SpanCounts;
 use crate::export::console::ConsoleExporter;
 use crate::export::{FlushError, SpanExporter};
+use crate::metrics::Metrics;
 use crate::recorder::{ApplicationTracer, Drain, Recorder};
 use crate::redact;
 use crate::report;
@@ -133,14 +134,16 @@ impl Telemetry {
     /// If an exporter cannot be set up.
     pub fn build(self) -> Result<(Option<Arc<dyn Observer>>, Guard), InitError> {
         let counts = Arc::new(SpanCounts::default());
-        let guard = |drain| Guard { installed: None, drain, counts: Arc::clone(&counts) };
+        let metrics = Metrics::new();
+        let guard =
+            |drain| Guard { installed: None, drain, counts: Arc::clone(&counts), metrics: metrics.clone() };
         if self.config.disabled {
             return Ok((None, guard(None)));
         }
         if let Some(tracer) = self.tracer {
             // On this way errors are described on the thread of the step.
             redact::prepare();
-            return Ok((Some(Arc::new(Recorder::sdk(tracer))), guard(None)));
+            return Ok((Some(Arc::new(Recorder::sdk(tracer, metrics.clone()))), guard(None)));
         }
         let mut exporters = self.exporters;
         exporters.extend(self.summary.map(|summary| Box::new(summary) as Box<dyn SpanExporter>));
@@ -148,7 +151,8 @@ impl Telemetry {
             exporters.push(make(*kind, &self.config, &counts)?);
         }
         let config = self.config;
-        let (recorder, finished) = Recorder::direct(config.sampler, config.limits, Arc::clone(&counts));
+        let (recorder, finished) =
+            Recorder::direct(config.sampler, config.limits, Arc::clone(&counts), metrics.clone());
         let drain = Drain::start(finished, exporters, Arc::clone(&counts)).map_err(InitError::Thread)?;
         Ok((Some(Arc::new(recorder)), guard(Some(drain))))
     }
@@ -218,9 +222,16 @@ pub struct Guard {
     installed: Option<Installed>,
     drain: Option<Drain>,
     counts: Arc<SpanCounts>,
+    metrics: Metrics,
 }
 
 impl Guard {
+    /// What is counted of everything that runs.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// What has become of the spans so far. Spans made by the application's own tracer are not among them.
     #[must_use]
     pub fn counts(&self) -> &SpanCounts {

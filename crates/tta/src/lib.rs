@@ -27,8 +27,8 @@ pub use tta_model as model;
 pub use tta_model::{Text, Value};
 #[cfg(feature = "observability")]
 pub use tta_observability::{
-    DROP_TIMEOUT, DropReason, Guard, InitError, SpanCounts, Telemetry, config, export, init, propagation,
-    recorder, resource, sampling, summary,
+    DROP_TIMEOUT, DropReason, Guard, InitError, SpanCounts, Telemetry, config, export, init, metrics,
+    propagation, recorder, resource, sampling, summary,
 };
 pub use tta_primitives::*;
 

@@ -136,6 +136,25 @@ impl Point {
 }
 
 impl ExponentialBuckets {
+    /// The counts of both together; both have the same scale.
+    pub(super) fn merged(mut self, other: &Self) -> Self {
+        if self.counts.is_empty() {
+            return other.clone();
+        }
+        let end = |buckets: &Self| buckets.offset + i32::try_from(buckets.counts.len()).unwrap_or(0);
+        if !other.counts.is_empty() {
+            let (first, last) = (self.offset.min(other.offset), end(&self).max(end(other)));
+            let mut counts = vec![0; usize::try_from(last - first).unwrap_or(0)];
+            for buckets in [&self, other] {
+                let from = usize::try_from(buckets.offset - first).unwrap_or(0);
+                counts[from..].iter_mut().zip(&buckets.counts).for_each(|(sum, count)| *sum += count);
+            }
+            (self.offset, self.counts) = (first, counts);
+        }
+        self.zero_count += other.zero_count;
+        self
+    }
+
     /// The same with at most so many buckets: neighbours are merged by halving the scale's resolution, which loses
     /// no count.
     #[must_use]

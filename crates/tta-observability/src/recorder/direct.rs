@@ -17,7 +17,7 @@ use tta_primitives::random;
 use super::ambient::Ambient;
 use super::buffer::{Batch, ErrorInfo, Rare, RawSpan, ThreadBuffer, index};
 use super::current::{Added, CurrentSpan, Extras};
-use super::{Core, assemble, events, said};
+use super::{Core, assemble, count_end, events, said};
 use crate::convert::to_otel;
 
 /// How many spans in the making a thread keeps for use again.
@@ -311,6 +311,7 @@ impl Observation for DirectSpan {
     }
 
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {
+        count_end(&self.core.metrics, finished);
         let mut span = self;
         // Before anything is locked or borrowed, since the application describes its errors.
         let ending = (finished, describe(finished));

@@ -25,7 +25,7 @@ fn describe(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
         Event::CheckpointReached { name } => {
             Some((event::CHECKPOINT.name(), vec![(a::CHECKPOINT_NAME.key(), text(name))]))
         }
-        Event::RouteDecided { route, reason, strategy } => {
+        Event::RouteDecided { route, reason, strategy, .. } => {
             let attributes = vec![
                 (a::ROUTER_ROUTE.key(), text(route)),
                 (a::ROUTER_REASON.key(), text(reason)),

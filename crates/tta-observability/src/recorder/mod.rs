@@ -24,8 +24,11 @@ use std::sync::{Arc, Weak};
 
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt;
-use tta_model::{SpanContext, TraceFlags};
-use tta_primitives::observe::{NodeStarted, Observation, Observer, RunDecision, RunStarted};
+use tta_model::{SpanContext, Text, TraceFlags};
+use tta_primitives::observe::{
+    Event, NodeFinished, NodeInfo, NodeLevel, NodeStarted, Observation, Observer, RunDecision, RunInfo,
+    RunStarted,
+};
 use tta_primitives::random;
 
 pub use drain::Drain;
@@ -34,6 +37,7 @@ pub use sdk::ApplicationTracer;
 use crate::config::SpanLimits;
 use crate::convert::from_otel;
 use crate::counts::{DropReason, SpanCounts};
+use crate::metrics::Metrics;
 use crate::sampling::Sampler;
 use buffer::{Batch, Buffers};
 
@@ -41,6 +45,7 @@ use buffer::{Batch, Buffers};
 #[derive(Debug)]
 pub struct Recorder {
     way: Way,
+    metrics: Metrics,
 }
 
 #[derive(Debug)]
@@ -54,6 +59,7 @@ enum Way {
 struct Core {
     buffers: Buffers,
     limits: SpanLimits,
+    metrics: Metrics,
     /// Gone with the recorder, although threads may still keep the core for it.
     recorder: Weak<()>,
 }
@@ -78,18 +84,24 @@ impl Drop for Finished {
 impl Recorder {
     /// Makes a recorder of the direct way, and the end where its finished spans come out.
     #[must_use]
-    pub fn direct(sampler: Sampler, limits: SpanLimits, counts: Arc<SpanCounts>) -> (Self, Finished) {
+    pub fn direct(
+        sampler: Sampler,
+        limits: SpanLimits,
+        counts: Arc<SpanCounts>,
+        metrics: Metrics,
+    ) -> (Self, Finished) {
         let (buffers, receiver) = Buffers::new(counts);
         let alive = Arc::new(());
-        let core = Arc::new(Core { buffers, limits, recorder: Arc::downgrade(&alive) });
-        let recorder = Self { way: Way::Direct { core: Arc::clone(&core), sampler, _alive: alive } };
+        let core =
+            Arc::new(Core { buffers, limits, metrics: metrics.clone(), recorder: Arc::downgrade(&alive) });
+        let recorder = Self { way: Way::Direct { core: Arc::clone(&core), sampler, _alive: alive }, metrics };
         (recorder, Finished { core, receiver })
     }
 
     /// Makes a recorder whose spans are made by the application's own tracer provider.
     #[must_use]
-    pub fn sdk(tracer: ApplicationTracer) -> Self {
-        Self { way: Way::Sdk(tracer) }
+    pub fn sdk(tracer: ApplicationTracer, metrics: Metrics) -> Self {
+        Self { way: Way::Sdk(tracer), metrics }
     }
 }
 
@@ -102,10 +114,54 @@ impl Observer for Recorder {
         }
     }
 
+    fn run_class(&self, workflow_name: &Text, agent_type: Option<&Text>) -> u32 {
+        self.metrics.run_class(workflow_name, agent_type)
+    }
+
     fn node_started(&self, node: &NodeStarted<'_>) -> Option<Arc<dyn Observation>> {
+        self.count_start(node);
+        if !node.run.recording {
+            return None;
+        }
         match &self.way {
             Way::Direct { core, .. } => direct::start(core, node),
-            Way::Sdk(tracer) => tracer.start_node(node),
+            Way::Sdk(tracer) => tracer.start_node(node, &self.metrics),
+        }
+    }
+
+    #[inline]
+    fn unrecorded_started(&self, run: &Arc<RunInfo>, node: &Arc<NodeInfo>, _role: Option<&Arc<NodeInfo>>) {
+        self.metrics.node_started(run, node);
+    }
+
+    #[inline]
+    fn unrecorded_finished(&self, finished: &NodeFinished<'_>) {
+        count_end(&self.metrics, finished);
+    }
+
+    fn event(&self, run: &Arc<RunInfo>, node: &Arc<NodeInfo>, event: &Event<'_>) {
+        self.metrics.event(run, node, event);
+    }
+}
+
+impl Recorder {
+    fn count_start(&self, node: &NodeStarted<'_>) {
+        if node.node.level == NodeLevel::Primitive {
+            self.metrics.node_started(node.run, node.node);
+            if let Some(role) = node.role.filter(|_| node.is_root) {
+                self.metrics.node_started(node.run, role.info);
+            }
+        }
+    }
+}
+
+/// Counts the end of a node, and of its run if it was the first.
+#[inline]
+fn count_end(metrics: &Metrics, finished: &NodeFinished<'_>) {
+    if finished.node.level == NodeLevel::Primitive {
+        metrics.node_finished(finished);
+        if finished.is_root {
+            metrics.run_finished(finished);
         }
     }
 }

@@ -17,8 +17,9 @@ use tta_primitives::observe::{
 use tta_primitives::random;
 
 use super::ambient::Ambient;
-use super::{Parent, events, said};
+use super::{Parent, count_end, events, said};
 use crate::convert::{from_otel, to_otel};
+use crate::metrics::Metrics;
 use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
 
 /// A tracer of the application, by which the recorder makes its spans.
@@ -63,7 +64,11 @@ impl ApplicationTracer {
         }
     }
 
-    pub(super) fn start_node(&self, node: &NodeStarted<'_>) -> Option<Arc<dyn Observation>> {
+    pub(super) fn start_node(
+        &self,
+        node: &NodeStarted<'_>,
+        metrics: &Metrics,
+    ) -> Option<Arc<dyn Observation>> {
         let start = node.run.anchor.unix_nanos_at(node.ticks);
         let role = match (node.ambient, node.role) {
             (Some(run), _) => {
@@ -82,7 +87,15 @@ impl ApplicationTracer {
         let parent = SpanId::from_bytes(around.span().span_context().span_id().to_bytes());
         let context = self.open(node.node, &around, start, &node.run.attributes);
         let span_id = SpanId::from_bytes(context.span().span_context().span_id().to_bytes())?;
-        Some(Arc::new(SdkSpan { context, role, span_id, parent, start: node.ticks, anchor: node.run.anchor }))
+        Some(Arc::new(SdkSpan {
+            context,
+            role,
+            span_id,
+            parent,
+            start: node.ticks,
+            anchor: node.run.anchor,
+            metrics: metrics.clone(),
+        }))
     }
 
     fn open(&self, info: &NodeInfo, around: &Context, start: u64, more: &[(Key, Value)]) -> Context {
@@ -107,6 +120,7 @@ struct SdkSpan {
     parent: Option<SpanId>,
     start: u64,
     anchor: Anchor,
+    metrics: Metrics,
 }
 
 impl Observation for SdkSpan {
@@ -141,6 +155,7 @@ impl Observation for SdkSpan {
     }
 
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {
+        count_end(&self.metrics, finished);
         let end = finished.ticks.max(self.start);
         let ending = Ending {
             finished,

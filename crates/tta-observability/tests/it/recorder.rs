@@ -11,6 +11,7 @@ use tta_model::SpanRecord;
 use tta_observability::config::SpanLimits;
 use tta_observability::export::memory::MemoryExporter;
 use tta_observability::export::{FlushError, SpanExporter};
+use tta_observability::metrics::Metrics;
 use tta_observability::recorder::{Drain, Recorder};
 use tta_observability::sampling::Sampler;
 use tta_observability::{DropReason, Guard, SpanCounts, Telemetry};
@@ -211,7 +212,7 @@ fn every_span_is_handed_over_or_counted_also_when_recording_ends_meanwhile() {
         let counting = Counting::default();
         let counts = Arc::new(SpanCounts::default());
         let (recorder, finished) =
-            Recorder::direct(Sampler::AlwaysOn, SpanLimits::default(), Arc::clone(&counts));
+            Recorder::direct(Sampler::AlwaysOn, SpanLimits::default(), Arc::clone(&counts), Metrics::new());
         let exporters: Vec<Box<dyn SpanExporter>> = vec![Box::new(counting.clone())];
         let drain = Drain::start(finished, exporters, Arc::clone(&counts)).expect("a thread");
         let observer: Arc<dyn Observer> = Arc::new(recorder);
@@ -288,8 +289,12 @@ fn threads_keep_nothing_of_recorders_that_are_gone() {
     let counts: Vec<_> = (0..3)
         .map(|_| {
             let counts = Arc::new(SpanCounts::default());
-            let (recorder, finished) =
-                Recorder::direct(Sampler::AlwaysOn, SpanLimits::default(), Arc::clone(&counts));
+            let (recorder, finished) = Recorder::direct(
+                Sampler::AlwaysOn,
+                SpanLimits::default(),
+                Arc::clone(&counts),
+                Metrics::new(),
+            );
             let observer: Arc<dyn Observer> = Arc::new(recorder);
             first.send(Arc::clone(&observer)).expect("the other thread waits");
             ran.recv().expect("the other thread answers");

@@ -109,11 +109,9 @@ where
         let age = entry.map(|entry| entry.age);
         let saved = entry.map_or(MicroUsd(0), |entry| entry.cost);
         core.counters.count(outcome, saved);
-        if cx.scope.observation.is_none() {
-            return;
-        }
         cx.emit(&Event::CacheLookedUp {
             cache: &self.cache.name,
+            backend: core.store.backend(),
             key_hash: ask.key.hash(),
             outcome,
             age,
@@ -123,6 +121,9 @@ where
             policy: core.store.policy(),
             saved_micro_usd: saved.0,
         });
+        if cx.scope.observation.is_none() {
+            return;
+        }
         cx.set_attribute(attribute::CACHE_HIT.key(), outcome.is_hit());
         cx.set_attribute(attribute::CACHE_KEY.key(), format!("{:016x}", ask.key.hash()));
         cx.set_attribute(attribute::CACHE_LOOKUP_TIME_MS.key(), took.as_secs_f64() * 1e3);

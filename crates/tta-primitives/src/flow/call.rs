@@ -13,7 +13,7 @@ use tta_model::{ExecutionStatus, Key, Value};
 use crate::clock;
 use crate::context::WorkflowContext;
 use crate::error::{Error, ErrorKind, Result};
-use crate::observe::{NodeFinished, NodeInfo, NodeStarted, Observation, Observer, RoleStarted};
+use crate::observe::{NodeFinished, NodeInfo, NodeStarted, Observation, RoleStarted};
 use crate::primitive::Primitive;
 
 /// How a node is called: at which position of the plan, and in which role.
@@ -34,48 +34,87 @@ pub(crate) enum RoleCall<'a> {
     Root(&'a Arc<NodeInfo>),
 }
 
-/// Runs a primitive at its position.
-pub(super) async fn execute<P: Primitive>(
+/// Who is told of a node.
+pub(super) enum Watch {
+    /// An observation, or the decision not to record its run.
+    Observed,
+    /// An observer, of its start and its end.
+    Timed,
+    /// Nobody.
+    Nobody,
+}
+
+impl Watch {
+    #[inline]
+    pub(super) fn of(parent: &WorkflowContext, call: Call<'_>) -> Self {
+        let run = parent.run_scope();
+        match &run.observer {
+            _ if run.info.recording || matches!(call.role, RoleCall::Root(_)) => Self::Observed,
+            Some(_) => Self::Timed,
+            None => Self::Nobody,
+        }
+    }
+}
+
+/// Runs a primitive of which nobody is told, so that there is nothing to be told when it is dropped.
+pub(super) async fn unobserved<P: Primitive>(
     primitive: &P,
     input: P::In,
-    parent: &WorkflowContext,
-    call: Call<'_>,
+    cx: &WorkflowContext,
+    at: u32,
 ) -> Result<P::Out> {
-    let run = parent.run_scope();
-    if run.info.recording || matches!(call.role, RoleCall::Root(_)) {
-        return observe(primitive, input, parent, call).await;
-    }
-    let own = P::NEEDS_CONTEXT.then(|| parent.at(call.at, None));
-    let cx = own.as_ref().unwrap_or(parent);
-    let Some(observer) = &run.observer else {
-        // Nobody is told of this node, so there is nothing to be told when it is dropped.
-        let result = Caught { future: pin!(primitive.run(input, cx)) }.await;
-        return result.map_err(|error| located(error, parent, call).0);
-    };
-    let timed = Timed::start(&**observer, parent, call);
+    let result = Caught { future: pin!(primitive.run(input, cx)) }.await;
+    result.map_err(|error| located(error, cx, at).0)
+}
+
+/// Runs a primitive of whose start and end an observer is told.
+pub(super) async fn timed<P: Primitive>(
+    primitive: &P,
+    input: P::In,
+    cx: &WorkflowContext,
+    at: u32,
+) -> Result<P::Out> {
+    let mut timed = Timed::start(cx, at);
     let result = Caught { future: pin!(primitive.run(input, cx)) }.await;
     timed.finish(result)
 }
 
+/// Runs a primitive that looks at its context without an observation.
+pub(super) async fn in_own_context<P: Primitive>(
+    primitive: &P,
+    input: P::In,
+    parent: &WorkflowContext,
+    at: u32,
+) -> Result<P::Out> {
+    let cx = parent.at(at, None);
+    match parent.run_scope().observer {
+        Some(_) => timed(primitive, input, &cx, at).await,
+        None => unobserved(primitive, input, &cx, at).await,
+    }
+}
+
 /// A node of a run that is not recorded: its observer is told of its start and its end, and of nothing else.
 struct Timed<'a> {
-    observer: &'a dyn Observer,
     parent: &'a WorkflowContext,
-    call: Call<'a>,
-    started: u64,
+    at: u32,
     finished: bool,
+    started: u64,
 }
 
 impl<'a> Timed<'a> {
     #[inline]
-    fn start(observer: &'a dyn Observer, parent: &'a WorkflowContext, call: Call<'a>) -> Self {
-        let started = clock::ticks();
-        observer.node_started(&node_started(parent, call, started));
-        Self { observer, parent, call, started, finished: false }
+    fn start(parent: &'a WorkflowContext, at: u32) -> Self {
+        let run = parent.run_scope();
+        if let Some(observer) = &run.observer {
+            let position = run.plan.position(at);
+            observer.unrecorded_started(&run.info, &position.node, position.role.as_ref());
+        }
+        Self { parent, at, finished: false, started: clock::ticks() }
     }
 
+    // By reference: what was written a moment ago is slow to move.
     #[inline]
-    fn finish<T>(mut self, result: Result<T>) -> Result<T> {
+    fn finish<T>(&mut self, result: Result<T>) -> Result<T> {
         self.finished = true;
         match result {
             Ok(output) => {
@@ -83,7 +122,7 @@ impl<'a> Timed<'a> {
                 Ok(output)
             }
             Err(error) => {
-                let (error, arose_here) = located(error, self.parent, self.call);
+                let (error, arose_here) = located(error, self.parent, self.at);
                 self.report(error.status(), Some(&error), arose_here);
                 Err(error)
             }
@@ -92,8 +131,10 @@ impl<'a> Timed<'a> {
 
     #[inline]
     fn report(&self, status: ExecutionStatus, error: Option<&Error>, error_arose_here: bool) {
+        let Some(observer) = &self.parent.run_scope().observer else { return };
+        let call = Call { at: self.at, role: RoleCall::Planned(&[]) };
         let span = Span { started: self.started, status, error, error_arose_here };
-        self.observer.node_finished(&node_finished(self.parent, self.call, span));
+        observer.unrecorded_finished(&node_finished(self.parent, call, span));
     }
 }
 
@@ -133,6 +174,7 @@ fn node_started<'a>(parent: &'a WorkflowContext, call: Call<'a>, ticks: u64) -> 
     }
 }
 
+#[inline]
 fn node_finished<'a>(parent: &'a WorkflowContext, call: Call<'a>, span: Span<'a>) -> NodeFinished<'a> {
     let run = parent.run_scope();
     let position = run.plan.position(call.at);
@@ -153,7 +195,8 @@ fn node_finished<'a>(parent: &'a WorkflowContext, call: Call<'a>, span: Span<'a>
     }
 }
 
-async fn observe<P: Primitive>(
+/// Runs a primitive with an observation.
+pub(super) async fn observed<P: Primitive>(
     primitive: &P,
     input: P::In,
     parent: &WorkflowContext,
@@ -171,8 +214,8 @@ async fn observe<P: Primitive>(
 
 /// The error with its path, and whether it arose at the node.
 #[cold]
-fn located(mut error: Error, parent: &WorkflowContext, call: Call<'_>) -> (Error, bool) {
-    error.arose_at(&parent.run_scope().plan.position(call.at).node.path);
+fn located(mut error: Error, parent: &WorkflowContext, at: u32) -> (Error, bool) {
+    error.arose_at(&parent.run_scope().plan.position(at).node.path);
     let arose_here = error.claim_recording();
     (error, arose_here)
 }
@@ -221,7 +264,7 @@ impl<'a> NodeScope<'a> {
                 Ok(output)
             }
             Err(error) => {
-                let (error, arose_here) = located(error, self.parent, self.call);
+                let (error, arose_here) = located(error, self.parent, self.call.at);
                 self.report(error.status(), Some(&error), arose_here);
                 Err(error)
             }
@@ -234,7 +277,7 @@ impl<'a> NodeScope<'a> {
         let finished = node_finished(self.parent, self.call, span);
         match self.cx.scope.observation.take() {
             Some(observation) => observation.finished(&finished),
-            None => observer.node_finished(&finished),
+            None => observer.unrecorded_finished(&finished),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use tta_model::Text;
 
-use super::call::{Call, execute};
+use super::call::{Call, Watch, in_own_context, observed, timed, unobserved};
 use crate::context::WorkflowContext;
 use crate::error::Result;
 use crate::primitive::{Description, Primitive};
@@ -61,12 +61,22 @@ pub(crate) struct PrimitiveNode<P> {
 impl<P: Primitive> Node for PrimitiveNode<P> {
     fn start<'a>(&'a self, input: &mut Slot, cx: &'a WorkflowContext, call: Call<'a>) -> Running<'a> {
         let input = take::<P::In>(input);
-        Box::pin(Task { future: execute(&self.primitive, input, cx, call), output: None })
+        // Chosen here and not inside of one future, which would be as large as the largest, and is moved into its box.
+        match Watch::of(cx, call) {
+            Watch::Observed => running(observed(&self.primitive, input, cx, call)),
+            _ if P::NEEDS_CONTEXT => running(in_own_context(&self.primitive, input, cx, call.at)),
+            Watch::Timed => running(timed(&self.primitive, input, cx, call.at)),
+            Watch::Nobody => running(unobserved(&self.primitive, input, cx, call.at)),
+        }
     }
 
     fn describe(&self) -> Description {
         self.primitive.describe()
     }
+}
+
+fn running<'a, O: Send + 'static>(future: impl Future<Output = Result<O>> + Send + 'a) -> Running<'a> {
+    Box::pin(Task { future, output: None })
 }
 
 pin_project! {

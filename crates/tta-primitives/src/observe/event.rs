@@ -57,6 +57,13 @@ pub enum Event<'a> {
         /// Why it was needed.
         error: &'a Error,
     },
+    /// An alternative of a fallback has ended.
+    FallbackFinished {
+        /// The position of the alternative in the chain, from 1.
+        index: usize,
+        /// Whether it stood in with success.
+        succeeded: bool,
+    },
     /// A time limit passed.
     TimeoutElapsed {
         /// The limit.
@@ -119,6 +126,8 @@ pub enum Event<'a> {
     CacheLookedUp {
         /// The name of the cache.
         cache: &'a Text,
+        /// What holds its entries, such as `memory`.
+        backend: &'static str,
         /// A hash of the key.
         key_hash: u64,
         /// What was found.
@@ -144,6 +153,8 @@ pub enum Event<'a> {
         reason: &'a Text,
         /// The name of the strategy.
         strategy: &'static str,
+        /// How much less the route costs than the dearest one, in millionths of a US dollar, where the costs are known.
+        saved_micro_usd: i64,
     },
     /// A branch of a conditional or a case of a switch was chosen.
     BranchChosen {

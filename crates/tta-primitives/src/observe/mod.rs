@@ -37,11 +37,17 @@ pub trait Observer: Send + Sync + 'static {
         0
     }
 
-    /// A node starts. If its run is recorded, the observation that is returned is told of the rest.
+    /// A node of a recorded run starts, or the first node of any run. If the run is recorded, the observation
+    /// that is returned is told of the rest.
     fn node_started(&self, node: &NodeStarted<'_>) -> Option<Arc<dyn Observation>>;
 
+    /// A node of a run that is not recorded starts, other than its first.
+    fn unrecorded_started(&self, run: &Arc<RunInfo>, node: &Arc<NodeInfo>, role: Option<&Arc<NodeInfo>>) {
+        let _ = (run, node, role);
+    }
+
     /// A node without an observation has ended. Called once, also when the node was dropped.
-    fn node_finished(&self, finished: &NodeFinished<'_>) {
+    fn unrecorded_finished(&self, finished: &NodeFinished<'_>) {
         let _ = finished;
     }
 

@@ -182,6 +182,7 @@ impl<I: Clone + Send + 'static, O: Send + 'static> Primitive for Fallback<I, O> 
             }
             self.report(cx, index, &error);
             let (result, seen) = alternative.call(index, input.clone(), cx, error).await;
+            cx.emit(&Event::FallbackFinished { index, succeeded: result.is_ok() });
             earlier.push(seen);
             error = match result {
                 Ok(output) => return Ok(output),

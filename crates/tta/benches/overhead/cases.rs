@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tta::config::SpanLimits;
 use tta::export::{FlushError, SpanExporter};
+use tta::metrics::Metrics;
 use tta::recorder::{Drain, Recorder};
 use tta::sampling::Sampler;
 use tta::{Description, Flow, Primitive, Result, Role, SpanCounts, WorkflowContext, step};
@@ -141,7 +142,8 @@ impl SpanExporter for Discard {
 
 fn recorder(sampler: Sampler) -> (Arc<Recorder>, Drain) {
     let counts = Arc::new(SpanCounts::default());
-    let (recorder, finished) = Recorder::direct(sampler, SpanLimits::default(), Arc::clone(&counts));
+    let (recorder, finished) =
+        Recorder::direct(sampler, SpanLimits::default(), Arc::clone(&counts), Metrics::new());
     (Arc::new(recorder), Drain::start(finished, vec![Box::new(Discard)], counts).unwrap())
 }
 

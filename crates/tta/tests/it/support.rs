@@ -12,6 +12,7 @@ use tta::SpanCounts;
 use tta::WorkflowContext;
 use tta::config::SpanLimits;
 use tta::export::memory::MemoryExporter;
+use tta::metrics::Metrics;
 use tta::recorder::{ApplicationTracer, Drain, Recorder};
 use tta::sampling::Sampler;
 
@@ -43,7 +44,8 @@ impl World {
     /// The recorder makes its own spans.
     pub fn direct(sampler: Sampler) -> Self {
         let counts = Arc::new(SpanCounts::default());
-        let (recorder, finished) = Recorder::direct(sampler, SpanLimits::default(), Arc::clone(&counts));
+        let (recorder, finished) =
+            Recorder::direct(sampler, SpanLimits::default(), Arc::clone(&counts), Metrics::new());
         let memory = MemoryExporter::new();
         let drain = Drain::start(finished, vec![Box::new(memory.clone())], counts).unwrap();
         Self::with(|_| recorder, memory, Some(drain))
@@ -52,7 +54,7 @@ impl World {
     /// The application's provider makes all spans.
     pub fn sdk() -> Self {
         Self::with(
-            |provider| Recorder::sdk(ApplicationTracer::new(provider.tracer("tta"))),
+            |provider| Recorder::sdk(ApplicationTracer::new(provider.tracer("tta")), Metrics::new()),
             MemoryExporter::new(),
             None,
         )

@@ -43,6 +43,14 @@ impl<I: Send + 'static, O: Send + 'static> Routing<I, O> {
         let message = format!("no route for {wanted} and no default; the routes are {}", names.join(", "));
         Error::new(ErrorKind::NoRoute, message)
     }
+
+    /// How much less a route costs than the dearest one, in millionths of a US dollar; zero where that is not known.
+    fn savings(&self, index: usize) -> i64 {
+        let dearest = self.routes.iter().filter_map(|route| route.cost).max();
+        let saved =
+            dearest.zip(self.routes[index].cost).map(|(dearest, cost)| dearest.0.saturating_sub(cost.0));
+        saved.unwrap_or(0)
+    }
 }
 
 impl<I: Send + Sync + 'static, O: Send + 'static> Primitive for Routing<I, O> {
@@ -53,7 +61,12 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Primitive for Routing<I, O> {
         let (index, reason) = self.choose(&input, cx)?;
         let route = &self.routes[index];
         let strategy = self.strategy.word();
-        cx.emit(&Event::RouteDecided { route: &route.name, reason: &Text::Static(reason), strategy });
+        cx.emit(&Event::RouteDecided {
+            route: &route.name,
+            reason: &Text::Static(reason),
+            strategy,
+            saved_micro_usd: self.savings(index),
+        });
         cx.set_attribute(attribute::ROUTER_ROUTE.key(), route.name.clone());
         cx.set_attribute(attribute::ROUTER_REASON.key(), reason);
         let why = [(attribute::ROUTER_REASON.key(), reason.into())];
