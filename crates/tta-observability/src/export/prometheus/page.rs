@@ -11,7 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use opentelemetry::Context;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -22,7 +22,9 @@ use crate::resource::Resource;
 
 /// How many connections are served at once; further ones wait in the queue of the system.
 const CONNECTIONS: usize = 64;
-/// How long a client may take for its request's head.
+/// How long the head of a request may be, in bytes.
+const HEAD_SIZE: usize = 64 * 1024;
+/// How long a client may take for it.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// How long a connection may take, the slow reading of its answer included.
 const CONNECTION_TIME: Duration = Duration::from_secs(30);
@@ -35,7 +37,7 @@ const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 ///
 /// Each request is answered with a fresh snapshot in the format that the client asks for. One bound to a loopback
 /// address refuses requests that name a foreign host, so that no page in a browser reads it through a name of
-/// its own.
+/// its own. At most 64 connections are served at once, each for one request and for 30 seconds at most.
 ///
 /// Dropped, it ends within moments; an answer that is on its way is cut short.
 #[derive(Debug)]
@@ -186,24 +188,75 @@ async fn serve(listener: tokio::net::TcpListener, source: Source, is_local: bool
         };
         let source = source.clone();
         tokio::spawn(async move {
-            // A client that is too slow is left; it knows.
-            let _ = tokio::time::timeout(CONNECTION_TIME, connection(stream, &source, is_local)).await;
+            connection(stream, &source, is_local).await;
             drop(place);
         });
     }
 }
 
-async fn connection(stream: TcpStream, source: &Source, is_local: bool) {
-    // An error is the client's, who left or spoke no HTTP.
-    let _ = http1::Builder::new()
+/// Answers one request, unless the client is too slow for that.
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, source: &Source, is_local: bool) {
+    let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         // A scrape is rare: places are for those who ask, not for the idle.
         .keep_alive(false)
-        .max_buf_size(64 * 1024)
+        .max_buf_size(HEAD_SIZE)
         .serve_connection(
             TokioIo::new(stream),
             service_fn(|request| async move { Ok::<_, Infallible>(answer(request, source, is_local).await) }),
-        )
-        .await;
+        );
+    // An error is the client's, who left, spoke no HTTP or was too slow; it knows.
+    let _ = tokio::time::timeout(CONNECTION_TIME, serving).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+    use tokio::task::JoinHandle;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::config::Config;
+
+    /// A connection whose buffers hold 64 bytes.
+    fn connect() -> (DuplexStream, JoinHandle<()>) {
+        let source = Source::new(Snapshot::default, &Resource::detect(&Config::default()));
+        let (ours, theirs) = tokio::io::duplex(64);
+        (ours, tokio::spawn(async move { connection(theirs, &source, true).await }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_asks_too_slowly_is_left() {
+        let begun = Instant::now();
+        let (mut client, served) = connect();
+        let mut drop_by_drop = b"GET /metrics HTTP/1.1\r\nX-Slow: ".iter().chain(std::iter::repeat(&b'x'));
+        while client.write_all(&[*drop_by_drop.next().unwrap()]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        served.await.unwrap();
+        assert!((HEAD_TIME..2 * HEAD_TIME).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_too_slowly_is_left() {
+        let begun = Instant::now();
+        let (mut client, served) = connect();
+        client.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        served.await.unwrap();
+        assert!((CONNECTION_TIME..2 * CONNECTION_TIME).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer.len(), 64, "{answer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_comes_is_not_waited_for() {
+        let (mut client, _served) = connect();
+        let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    }
 }

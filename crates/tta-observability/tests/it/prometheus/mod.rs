@@ -53,7 +53,7 @@ fn exemplar(value: f64) -> Exemplar {
         value,
         time_unix_nanos: 1_700_000_000_045_999_999,
         trace_id: TraceId::new(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736).expect("not zero"),
-        span_id: SpanId::new(0xf067_aa0b_a902_b7).expect("not zero"),
+        span_id: SpanId::new(0x00f0_67aa_0ba9_02b7).expect("not zero"),
     }
 }
 

@@ -139,8 +139,9 @@ fn the_last_push_comes_at_the_end() {
 fn what_the_gateway_refuses_is_told_and_the_next_push_follows() {
     let gateway = Gateway::start(3);
     let pusher = start(&gateway.settings(SOON));
-    let last = (0..4).map(|_| gateway.next()).last();
-    assert!(last.expect("four came").body.ends_with("cache_total 3\n"));
+    for n in 0..5 {
+        assert!(gateway.next().body.ends_with(&format!("cache_total {n}\n")));
+    }
     pusher.shutdown(ENOUGH).expect("it takes the others");
 
     let gateway = Gateway::start(1);
@@ -168,6 +169,16 @@ fn a_dead_address_is_an_error_and_not_a_wait() {
     assert!(said.contains(&address.to_string()) && said.contains("refused"), "{said}");
     assert!(said.contains("start a Pushgateway"), "{said}");
     assert!(begun.elapsed() < ENOUGH);
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn a_gateway_without_tls_gets_nothing_where_tls_is_asked_for() {
+    let gateway = Gateway::start(0);
+    let settings = PushGateway { url: format!("https://{}", gateway.address), ..gateway.settings(NEVER) };
+    let error = start(&settings).shutdown(ENOUGH).expect_err("it speaks no TLS");
+    assert!(matches!(error, PushError::Unreachable { .. }), "{error}");
+    assert!(gateway.pushed.try_recv().is_err());
 }
 
 #[test]

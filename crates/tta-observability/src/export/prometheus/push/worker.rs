@@ -126,8 +126,30 @@ impl Worker {
 /// Reports a failure, unless one was reported a short while ago.
 fn tell(pushed: Result<(), PushError>, reported: &mut Option<Instant>) {
     let Err(error) = pushed else { return };
-    if reported.is_none_or(|last| last.elapsed() >= BETWEEN_REPORTS) {
-        *reported = Some(Instant::now());
+    if is_time_to_report(reported, Instant::now()) {
         report::warn(&TELEMETRY_EXPORT_FAILED, &error.to_string());
+    }
+}
+
+/// Whether this failure is reported; then the next one has to wait.
+fn is_time_to_report(reported: &mut Option<Instant>, now: Instant) -> bool {
+    let is_time = reported.is_none_or(|last| now.duration_since(last) >= BETWEEN_REPORTS);
+    if is_time {
+        *reported = Some(now);
+    }
+    is_time
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_reported_once_a_minute() {
+        let begun = Instant::now();
+        let mut reported = None;
+        let told =
+            (0..180).filter(|second| is_time_to_report(&mut reported, begun + Duration::from_secs(*second)));
+        assert_eq!(told.collect::<Vec<_>>(), [0, 60, 120]);
     }
 }
