@@ -4,6 +4,8 @@ pub mod console;
 pub mod memory;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+#[cfg(feature = "http")]
+pub mod prometheus;
 
 use std::time::Duration;
 

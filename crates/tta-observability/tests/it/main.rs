@@ -4,5 +4,7 @@ mod config;
 mod console;
 #[cfg(feature = "otlp")]
 mod otlp;
+#[cfg(feature = "http")]
+mod prometheus;
 mod propagation;
 mod recorder;
