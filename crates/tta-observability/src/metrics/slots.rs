@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     fn node(name: &str, path: &str) -> NodeInfo {
-        let level = NodeLevel::Primitive;
+        let level = NodeLevel::Node;
         NodeInfo {
             level,
             name: name.to_owned().into(),

@@ -146,7 +146,7 @@ impl Observer for Recorder {
 
 impl Recorder {
     fn count_start(&self, node: &NodeStarted<'_>) {
-        if node.node.level == NodeLevel::Primitive {
+        if node.node.level == NodeLevel::Node {
             self.metrics.node_started(node.run, node.node);
             if let Some(role) = node.role.filter(|_| node.is_root) {
                 self.metrics.node_started(node.run, role.info);
@@ -158,7 +158,7 @@ impl Recorder {
 /// Counts the end of a node, and of its run if it was the first.
 #[inline]
 fn count_end(metrics: &Metrics, finished: &NodeFinished<'_>) {
-    if finished.node.level == NodeLevel::Primitive {
+    if finished.node.level == NodeLevel::Node {
         metrics.node_finished(finished);
         if finished.is_root {
             metrics.run_finished(finished);

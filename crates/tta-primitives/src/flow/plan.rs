@@ -205,7 +205,7 @@ fn node_info(description: &Description, place: Place) -> NodeInfo {
     let mut attributes = common_attributes(&description.name, &description.kind, &description.action, &path);
     attributes.extend(description.attributes.iter().cloned());
     NodeInfo {
-        level: NodeLevel::Primitive,
+        level: NodeLevel::Node,
         span_name: span::primitive(&description.kind, &description.action),
         path,
         name: description.name.clone(),

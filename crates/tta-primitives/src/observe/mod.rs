@@ -173,7 +173,7 @@ pub enum NodeLevel {
     /// The runs of a workflow.
     Run,
     /// A primitive at a position of a flow.
-    Primitive,
+    Node,
     /// The role that a primitive plays in another one.
     Role,
     /// A part of a primitive's work, such as the look-up of a cache.
