@@ -10,6 +10,7 @@ mod convert;
 mod counts;
 pub mod export;
 mod init;
+pub mod logs;
 pub mod metrics;
 pub mod propagation;
 pub mod recorder;

@@ -11,14 +11,15 @@ use opentelemetry::Context;
 use opentelemetry::trace::{self as otel, TraceContextExt};
 use tta_model::{Attributes, ExecutionStatus, Key, SpanId, Value};
 use tta_primitives::clock::{self, Anchor};
-use tta_primitives::observe::{Event, NodeFinished, NodeStarted, Observation, RunDecision};
+use tta_primitives::observe::{Event, NodeFinished, NodeStarted, Observation, RunDecision, RunIds};
 use tta_primitives::random;
 
 use super::ambient::Ambient;
 use super::buffer::{Batch, ErrorInfo, Rare, RawSpan, ThreadBuffer, index};
 use super::current::{Added, CurrentSpan, Extras};
-use super::{Core, assemble, count_end, events, said};
+use super::{Core, assemble, ended, events, said};
 use crate::convert::to_otel;
+use crate::logs;
 
 /// How many spans in the making a thread keeps for use again.
 const POOLED_SPANS: usize = 256;
@@ -86,7 +87,7 @@ pub(super) fn start(core: &Arc<Core>, node: &NodeStarted<'_>) -> Option<Arc<dyn 
 }
 
 /// Keeps the decision not to record a run current while the run is polled.
-pub(super) fn not_recorded(run: &RunDecision) -> Option<Arc<dyn Observation>> {
+pub(super) fn not_recorded(run: &RunDecision, ids: &RunIds) -> Option<Arc<dyn Observation>> {
     let context = otel::SpanContext::new(
         otel::TraceId::from(run.trace_id.get()),
         otel::SpanId::from(random::span_id().get()),
@@ -94,7 +95,7 @@ pub(super) fn not_recorded(run: &RunDecision) -> Option<Arc<dyn Observation>> {
         false,
         to_otel::trace_state(&run.state),
     );
-    Ambient::of(Context::current().with_remote_span_context(context))
+    Ambient::of(logs::with_ids(&Context::current().with_remote_span_context(context), ids))
 }
 
 impl DirectSpan {
@@ -141,7 +142,8 @@ impl DirectSpan {
         };
         (start.parent, self.context) = Context::map_current(|current| {
             let parent = if node.is_root { node.parent } else { nearest(current, trace_id).or(node.parent) };
-            (parent, current.with_span(span))
+            let context = current.with_span(span);
+            (parent, if node.is_root { logs::with_ids(&context, &run.ids) } else { context })
         });
     }
 
@@ -311,7 +313,7 @@ impl Observation for DirectSpan {
     }
 
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {
-        count_end(&self.core.metrics, finished);
+        ended(&self.core.metrics, finished, Some(self.start.span_id));
         let mut span = self;
         // Before anything is locked or borrowed, since the application describes its errors.
         let ending = (finished, describe(finished));

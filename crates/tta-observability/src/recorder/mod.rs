@@ -24,10 +24,10 @@ use std::sync::{Arc, Weak};
 
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt;
-use tta_model::{SpanContext, Text, TraceFlags};
+use tta_model::{SpanContext, SpanId, Text, TraceFlags};
 use tta_primitives::observe::{
-    Event, NodeFinished, NodeInfo, NodeLevel, NodeStarted, Observation, Observer, RunDecision, RunInfo,
-    RunStarted,
+    Event, NodeFinished, NodeInfo, NodeLevel, NodeStarted, Observation, Observer, RunDecision, RunIds,
+    RunInfo, RunStarted,
 };
 use tta_primitives::random;
 
@@ -37,6 +37,7 @@ pub use sdk::ApplicationTracer;
 use crate::config::SpanLimits;
 use crate::convert::from_otel;
 use crate::counts::{DropReason, SpanCounts};
+use crate::logs;
 use crate::metrics::Metrics;
 use crate::sampling::Sampler;
 use buffer::{Batch, Buffers};
@@ -109,7 +110,7 @@ impl Observer for Recorder {
     fn run_started(&self, run: &RunStarted<'_>) -> RunDecision {
         let parent = Parent::of(run);
         match &self.way {
-            Way::Direct { sampler, .. } => decide(&parent, sampler),
+            Way::Direct { sampler, .. } => decide(&parent, sampler, run.ids),
             Way::Sdk(tracer) => tracer.start_run(run, &parent),
         }
     }
@@ -120,27 +121,30 @@ impl Observer for Recorder {
 
     fn node_started(&self, node: &NodeStarted<'_>) -> Option<Arc<dyn Observation>> {
         self.count_start(node);
-        if !node.run.recording {
-            return None;
-        }
-        match &self.way {
+        let observation = match &self.way {
+            _ if !node.run.recording => None,
             Way::Direct { core, .. } => direct::start(core, node),
             Way::Sdk(tracer) => tracer.start_node(node, &self.metrics),
-        }
+        };
+        let span_id = observation.as_ref().map(|observation| observation.span_id());
+        logs::node_started(node.run, node.node, node.role.map(|role| &**role.info), span_id);
+        observation
     }
 
     #[inline]
-    fn unrecorded_started(&self, run: &Arc<RunInfo>, node: &Arc<NodeInfo>, _role: Option<&Arc<NodeInfo>>) {
+    fn unrecorded_started(&self, run: &Arc<RunInfo>, node: &Arc<NodeInfo>, role: Option<&Arc<NodeInfo>>) {
         self.metrics.node_started(run, node);
+        logs::node_started(run, node, role.map(|role| &**role), None);
     }
 
     #[inline]
     fn unrecorded_finished(&self, finished: &NodeFinished<'_>) {
-        count_end(&self.metrics, finished);
+        ended(&self.metrics, finished, None);
     }
 
     fn event(&self, run: &Arc<RunInfo>, node: &Arc<NodeInfo>, event: &Event<'_>) {
         self.metrics.event(run, node, event);
+        logs::event(run, node, event);
     }
 }
 
@@ -155,9 +159,10 @@ impl Recorder {
     }
 }
 
-/// Counts the end of a node, and of its run if it was the first.
+/// Counts the end of a node, and of its run if it was the first, and tells of it.
 #[inline]
-fn count_end(metrics: &Metrics, finished: &NodeFinished<'_>) {
+fn ended(metrics: &Metrics, finished: &NodeFinished<'_>, span_id: Option<SpanId>) {
+    logs::node_finished(finished, span_id);
     if finished.node.level == NodeLevel::Node {
         metrics.node_finished(finished);
         if finished.is_root {
@@ -193,13 +198,13 @@ impl Parent {
 
 /// What an error of the application says of itself. What it says is the application's code, so no lock is held
 /// while it speaks, and if it panics it has said nothing.
-fn said(words: impl FnOnce() -> String) -> String {
+pub(crate) fn said(words: impl FnOnce() -> String) -> String {
     let said = catch_unwind(AssertUnwindSafe(words));
     said.unwrap_or_else(|_| "the error panicked when it was asked what it is".to_owned())
 }
 
 /// Decides on a run of the direct way.
-fn decide(parent: &Parent, sampler: &Sampler) -> RunDecision {
+fn decide(parent: &Parent, sampler: &Sampler, ids: &RunIds) -> RunDecision {
     let context = parent.context.as_ref();
     let trace_id = context.map_or_else(random::trace_id, |parent| parent.trace_id);
     let decision = sampler.decide(context, trace_id);
@@ -216,7 +221,7 @@ fn decide(parent: &Parent, sampler: &Sampler) -> RunDecision {
         ambient: None,
     };
     if !decision.sampled {
-        run.ambient = direct::not_recorded(&run);
+        run.ambient = direct::not_recorded(&run, ids);
     }
     run
 }

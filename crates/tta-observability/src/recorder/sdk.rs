@@ -17,8 +17,9 @@ use tta_primitives::observe::{
 use tta_primitives::random;
 
 use super::ambient::Ambient;
-use super::{Parent, count_end, events, said};
+use super::{Parent, ended, events, said};
 use crate::convert::{from_otel, to_otel};
+use crate::logs;
 use crate::metrics::Metrics;
 use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
 
@@ -48,6 +49,7 @@ impl ApplicationTracer {
             }
             _ => Context::current(),
         };
+        let around = logs::with_ids(&around, run.ids);
         let anchor = Anchor::read();
         let context = self.open(run.info, &around, anchor.unix_nanos, &[]);
         let span = context.span();
@@ -155,7 +157,7 @@ impl Observation for SdkSpan {
     }
 
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {
-        count_end(&self.metrics, finished);
+        ended(&self.metrics, finished, Some(self.span_id));
         let end = finished.ticks.max(self.start);
         let ending = Ending {
             finished,

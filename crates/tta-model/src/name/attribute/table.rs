@@ -221,6 +221,7 @@ attributes! {
 
     // Sampling and the library's own telemetry.
     SAMPLING_REASON = "sampling.reason": Text, "", Enumerated(&["ratio", "error", "slow", "rate_limit", "parent", "always"]), "why the trace was kept";
+    LOG_TARGET = "log.target": Text, "", ByCode, "the part of the program that wrote the line";
     TELEMETRY_SIGNAL = "telemetry.signal": Text, "", Enumerated(SIGNALS), "which signal it is about";
     TELEMETRY_DROP_REASON = "telemetry.drop_reason": Text, "", Enumerated(DROPS), "why a record was dropped";
     TELEMETRY_EXPORTER = "telemetry.exporter": Text, "", ByConfiguration, "the name of the exporter";

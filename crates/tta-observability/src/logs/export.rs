@@ -1,0 +1,95 @@
+//! Hands lines to an exporter, as records.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use tta_model::name::attribute;
+use tta_model::w3c::TraceState;
+use tta_model::{LogRecord, SpanContext, Text, TraceFlags, Value};
+use tta_primitives::clock::Anchor;
+
+use super::fields::Fields;
+use super::ids;
+
+/// Takes a record over. Never waits.
+pub(crate) type LogSink = Arc<dyn Fn(LogRecord) + Send + Sync>;
+
+static SINK: RwLock<Option<LogSink>> = RwLock::new(None);
+
+/// Sets where records go from now on.
+pub(crate) fn set_sink(sink: Option<LogSink>) {
+    *SINK.write().unwrap_or_else(PoisonError::into_inner) = sink;
+}
+
+/// A layer that hands lines to the exporter of logs; see [`export`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExportLayer(());
+
+/// A layer that hands lines to the exporter of logs, while recording goes on and logs are exported.
+#[must_use]
+pub fn export() -> ExportLayer {
+    ExportLayer(())
+}
+
+impl<S: Subscriber> Layer<S> for ExportLayer {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let sink = SINK.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(sink) = sink {
+            sink(record(event));
+        }
+    }
+}
+
+fn record(event: &Event<'_>) -> LogRecord {
+    let metadata = event.metadata();
+    let mut fields = Fields::of(event);
+    let (span, ids) = match own_span(&fields) {
+        Some(span) => {
+            drop((fields.take("trace_id"), fields.take("span_id")));
+            let id = |fields: &mut Fields, name| fields.take(name).and_then(|id| id.as_text().map(text));
+            let ids = [id(&mut fields, "workflow_id"), id(&mut fields, "correlation_id")];
+            (Some(span), ids)
+        }
+        None => {
+            let current = ids::current();
+            (current.span, [current.workflow_id, current.correlation_id])
+        }
+    };
+    let keys = [attribute::WORKFLOW_ID.key(), attribute::CORRELATION_ID.key()];
+    fields.attributes.extend(keys.into_iter().zip(ids).filter_map(|(key, id)| Some((key, id?.into()))));
+    fields.attributes.push((attribute::LOG_TARGET.key(), metadata.target().to_owned().into()));
+    let is_ours = metadata.target().starts_with(tta_model::name::log::TARGET_PREFIX);
+    let event = if is_ours { Text::from(fields.message.clone()) } else { Text::default() };
+    LogRecord {
+        time_unix_nanos: Anchor::read().unix_nanos,
+        severity: severity(*metadata.level()),
+        event,
+        body: Value::Text(fields.message.into()),
+        attributes: fields.attributes,
+        span,
+    }
+}
+
+fn text(text: &str) -> Text {
+    text.to_owned().into()
+}
+
+/// The span that a line says it is about.
+fn own_span(fields: &Fields) -> Option<SpanContext> {
+    let trace_id = fields.text("trace_id")?.parse().ok()?;
+    let span_id = fields.text("span_id")?.parse().ok()?;
+    Some(SpanContext { trace_id, span_id, flags: TraceFlags::SAMPLED, state: TraceState::default() })
+}
+
+/// The severity number of OpenTelemetry.
+fn severity(level: Level) -> u8 {
+    match level {
+        Level::TRACE => 1,
+        Level::DEBUG => 5,
+        Level::INFO => 9,
+        Level::WARN => 13,
+        Level::ERROR => 17,
+    }
+}
