@@ -111,3 +111,26 @@ impl SpanCounts {
         self.dropped[reason as usize].fetch_add(spans as u64, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_out_needs_no_sending_and_what_waits_does() {
+        let counts = SpanCounts::default();
+        let check = |unsettled| assert_eq!(counts.unsettled(), unsettled, "{counts:?}");
+        counts.add_recorded(10);
+        counts.add_handed_over(3);
+        counts.add_sampled_out(4);
+        check(6);
+        counts.settle();
+        check(3);
+        counts.add_sampled_out(1);
+        check(2);
+        counts.add_handed_over(2);
+        counts.settle();
+        check(0);
+        assert_eq!((counts.sampled_out(), counts.dropped_total()), (5, 0));
+    }
+}
