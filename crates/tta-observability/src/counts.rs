@@ -1,4 +1,5 @@
-//! What became of the spans: each one recorded is exported, or counted as dropped with a reason.
+//! What became of the spans: each one recorded is exported, left out by tail sampling, or counted as dropped with a
+//! reason.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -43,6 +44,7 @@ pub struct SpanCounts {
     /// How many of them had been by the last flush that succeeded.
     settled: AtomicU64,
     exported: AtomicU64,
+    sampled_out: AtomicU64,
     dropped: [AtomicU64; DropReason::COUNT],
 }
 
@@ -59,6 +61,12 @@ impl SpanCounts {
         self.exported.load(Ordering::Relaxed)
     }
 
+    /// Spans that tail sampling left out. That is no loss: it is what it is for.
+    #[must_use]
+    pub fn sampled_out(&self) -> u64 {
+        self.sampled_out.load(Ordering::Relaxed)
+    }
+
     /// Spans that were dropped for a reason.
     #[must_use]
     pub fn dropped(&self, reason: DropReason) -> u64 {
@@ -73,7 +81,7 @@ impl SpanCounts {
 
     /// Recorded spans of which no flush has said yet that they were sent.
     pub(crate) fn unsettled(&self) -> u64 {
-        let left_out = self.dropped(DropReason::RecorderFull);
+        let left_out = self.dropped(DropReason::RecorderFull) + self.sampled_out();
         self.recorded().saturating_sub(self.settled.load(Ordering::Relaxed) + left_out)
     }
 
@@ -90,6 +98,10 @@ impl SpanCounts {
         self.recorded.fetch_add(spans as u64, Ordering::Relaxed);
     }
 
+    pub(crate) fn add_sampled_out(&self, spans: usize) {
+        self.sampled_out.fetch_add(spans as u64, Ordering::Relaxed);
+    }
+
     #[cfg(feature = "otlp")]
     pub(crate) fn add_exported(&self, spans: usize) {
         self.exported.fetch_add(spans as u64, Ordering::Relaxed);
@@ -97,5 +109,28 @@ impl SpanCounts {
 
     pub(crate) fn add_dropped(&self, reason: DropReason, spans: usize) {
         self.dropped[reason as usize].fetch_add(spans as u64, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_out_needs_no_sending_and_what_waits_does() {
+        let counts = SpanCounts::default();
+        let check = |unsettled| assert_eq!(counts.unsettled(), unsettled, "{counts:?}");
+        counts.add_recorded(10);
+        counts.add_handed_over(3);
+        counts.add_sampled_out(4);
+        check(6);
+        counts.settle();
+        check(3);
+        counts.add_sampled_out(1);
+        check(2);
+        counts.add_handed_over(2);
+        counts.settle();
+        check(0);
+        assert_eq!((counts.sampled_out(), counts.dropped_total()), (5, 0));
     }
 }

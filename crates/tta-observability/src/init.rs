@@ -17,7 +17,7 @@ use crate::recorder::{ApplicationTracer, Drain, Recorder};
 use crate::redact;
 use crate::report;
 use crate::resource::Resource;
-use crate::sampling::Sampler;
+use crate::sampling::{Sampler, TailConfig};
 use crate::summary::Summary;
 
 /// How long a [`Guard`] waits for the last spans to be sent when it is dropped: five seconds.
@@ -96,6 +96,14 @@ impl Telemetry {
         self
     }
 
+    /// Chooses which of the recorded traces are exported, once they have ended. Exporters and the summary get
+    /// those alone; [`SpanCounts::sampled_out`] counts the spans of the others. A flush decides about what has not
+    /// ended with what is known.
+    pub fn tail_sampling(mut self, tail: TailConfig) -> Self {
+        self.config.tail = Some(tail);
+        self
+    }
+
     /// Sends spans to one more exporter.
     pub fn exporter(mut self, exporter: impl SpanExporter) -> Self {
         self.exporters.push(Box::new(exporter));
@@ -153,7 +161,8 @@ impl Telemetry {
         let config = self.config;
         let (recorder, finished) =
             Recorder::direct(config.sampler, config.limits, Arc::clone(&counts), metrics.clone());
-        let drain = Drain::start(finished, exporters, Arc::clone(&counts)).map_err(InitError::Thread)?;
+        let drain = Drain::start(finished, exporters, Arc::clone(&counts), config.tail);
+        let drain = drain.map_err(InitError::Thread)?;
         Ok((Some(Arc::new(recorder)), guard(Some(drain))))
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub use error::{ConfigError, Problem};
 pub use otlp::{Compression, OtlpConfig, OtlpEndpoint, OtlpProtocol};
 
-use crate::sampling::{Ratio, Sampler};
+use crate::sampling::{Ratio, Sampler, TailConfig};
 use read::Reader;
 
 /// What whoever asks for OTLP is told where it was not built in.
@@ -43,6 +43,8 @@ pub struct Config {
     pub exporters: Vec<ExporterKind>,
     /// Which traces are recorded (`OTEL_TRACES_SAMPLER`): all, unless the caller decided otherwise.
     pub sampler: Sampler,
+    /// Which of the recorded traces are exported, decided once they have ended: all of them if there is none.
+    pub tail: Option<TailConfig>,
     /// How spans are gathered (`OTEL_BSP_*`).
     pub batch: BatchConfig,
     /// Where OTLP goes (`OTEL_EXPORTER_OTLP_*`).
@@ -95,6 +97,7 @@ impl Default for Config {
             resource_attributes: Vec::new(),
             exporters: if cfg!(feature = "otlp") { vec![ExporterKind::Otlp] } else { Vec::new() },
             sampler: Sampler::default(),
+            tail: None,
             batch: BatchConfig::default(),
             otlp: OtlpConfig::default(),
             limits: SpanLimits::default(),

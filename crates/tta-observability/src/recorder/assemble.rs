@@ -12,6 +12,15 @@ use super::current::AddLimits;
 use crate::config::SpanLimits;
 use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
 
+/// A finished span on its way from here to the exporters, while its trace is not decided.
+#[derive(Debug)]
+pub(crate) struct Assembled {
+    pub(crate) record: SpanRecord,
+    /// What else is to be found again when the trace was decided; 0 while there is nothing.
+    #[expect(dead_code, reason = "nothing is to be found again yet")]
+    pub(crate) slot: u32,
+}
+
 /// How much may be added to a span while it is open.
 pub(super) fn while_open(limits: &SpanLimits) -> AddLimits {
     AddLimits { attributes: limits.attributes, events: limits.events, links: limits.links }

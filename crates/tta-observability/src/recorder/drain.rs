@@ -9,14 +9,19 @@ use std::time::{Duration, Instant};
 
 use tta_model::SpanRecord;
 
+use super::overhead::Overhead;
 use super::sync::QUEUED_BATCHES;
-use super::{Core, Finished, assemble};
+use super::{Assembled, Core, Finished, assemble};
 use crate::counts::{DropReason, SpanCounts};
 use crate::export::{FlushError, SpanExporter};
 use crate::redact;
+use crate::sampling::{TailConfig, TailSampler};
 
 /// How often batches that are not full are taken over.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How many spans of decided traces are handed over at once, if no trace is larger.
+const RELEASED_SPANS: usize = 512;
 
 /// Limits beyond this one are cut, so that a moment can be computed from them.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -36,7 +41,7 @@ enum Command {
 }
 
 impl Drain {
-    /// Starts the thread, which passes every span on to every exporter.
+    /// Starts the thread, which passes every span on to every exporter, or those that tail sampling keeps.
     ///
     /// # Errors
     /// If the operating system does not give a thread.
@@ -44,9 +49,16 @@ impl Drain {
         finished: Finished,
         exporters: Vec<Box<dyn SpanExporter>>,
         counts: Arc<SpanCounts>,
+        tail: Option<TailConfig>,
     ) -> io::Result<Self> {
         let (commands, inbox) = channel();
-        let worker = Worker { finished, exporters, inbox, records: Vec::new() };
+        let adaptive = [finished.sampler.adaptive(), tail.as_ref().and_then(|tail| tail.ratio.adaptive())];
+        let overhead = Overhead::new(adaptive.into_iter().flatten().cloned().collect());
+        let tail = tail.map(|tail| {
+            let sampler = TailSampler::new(tail, &finished.sampler, Arc::clone(&counts));
+            Tail { sampler, kept: Vec::new() }
+        });
+        let worker = Worker { finished, exporters, inbox, records: Vec::new(), tail, overhead };
         let thread = Builder::new().name("tta-drain".to_owned()).spawn(move || worker.run())?;
         Ok(Self { commands, thread: Mutex::new(Some(thread)), counts })
     }
@@ -100,6 +112,14 @@ struct Worker {
     exporters: Vec<Box<dyn SpanExporter>>,
     inbox: Receiver<Command>,
     records: Vec<SpanRecord>,
+    tail: Option<Tail>,
+    overhead: Overhead,
+}
+
+/// What stands between assembly and the exporters where whole traces are decided.
+struct Tail {
+    sampler: TailSampler,
+    kept: Vec<Assembled>,
 }
 
 impl Worker {
@@ -119,14 +139,20 @@ impl Worker {
                 }
                 Err(_) => {}
             }
-            let wait = next_sweep.saturating_duration_since(Instant::now());
-            match self.finished.receiver.recv_timeout(wait) {
+            let began = Instant::now();
+            let received = self.finished.receiver.recv_timeout(next_sweep.saturating_duration_since(began));
+            self.overhead.waited(began);
+            match received {
                 Ok(batch) => self.take(batch),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if Instant::now() >= next_sweep {
+            let now = Instant::now();
+            if now >= next_sweep {
                 self.sweep();
+                // The moment before the sweep: a root that came with it has its whole linger before it.
+                self.decide(|tail| tail.sampler.decide_due(now, &mut tail.kept));
+                self.overhead.adjust(now, self.finished.core.buffers.counts().recorded());
                 next_sweep = Instant::now() + SWEEP_INTERVAL;
             }
         }
@@ -137,11 +163,36 @@ impl Worker {
         self.records.clear();
         assemble::records(&mut batch, &core.limits, &mut self.records);
         core.buffers.recycle(batch);
-        core.buffers.counts().add_handed_over(self.records.len());
+        if let Some(tail) = &mut self.tail {
+            tail.hold(&mut self.records);
+        }
+        self.export();
+    }
+
+    /// Decides traces one after the other, as long as there are any to decide, and exports what is kept of them.
+    fn decide(&mut self, one: impl Fn(&mut Tail) -> bool) {
+        loop {
+            let Some(tail) = &mut self.tail else { return };
+            self.records.clear();
+            while tail.kept.len() < RELEASED_SPANS && one(tail) {}
+            if tail.kept.is_empty() {
+                return;
+            }
+            tail.release(&mut self.records);
+            self.export();
+        }
+    }
+
+    fn export(&mut self) {
+        if self.records.is_empty() {
+            return;
+        }
+        let counts = self.finished.core.buffers.counts();
+        counts.add_handed_over(self.records.len());
         for exporter in &mut self.exporters {
             // The panic hook reports it; it costs these spans, and not those that come after.
             if catch_unwind(AssertUnwindSafe(|| exporter.export(&self.records))).is_err() {
-                core.buffers.counts().add_dropped(DropReason::ExportFailed, self.records.len());
+                counts.add_dropped(DropReason::ExportFailed, self.records.len());
             }
         }
     }
@@ -165,6 +216,7 @@ impl Worker {
     ) -> Result<(), FlushError> {
         let deadline = Instant::now() + timeout.min(LONGEST);
         self.sweep();
+        self.decide(|tail| tail.sampler.decide_oldest(&mut tail.kept));
         let mut result = Ok(());
         for exporter in &mut self.exporters {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -175,6 +227,23 @@ impl Worker {
             self.finished.core.buffers.counts().settle();
         }
         result
+    }
+}
+
+impl Tail {
+    /// Takes records over, and puts in their place what is kept of the traces that were decided for them.
+    fn hold(&mut self, records: &mut Vec<SpanRecord>) {
+        let now = Instant::now();
+        for record in records.drain(..) {
+            self.sampler.offer(Assembled { record, slot: 0 }, now, &mut self.kept);
+        }
+        self.release(records);
+    }
+
+    fn release(&mut self, records: &mut Vec<SpanRecord>) {
+        records.extend(self.kept.drain(..).map(|kept| kept.record));
+        // A large trace comes seldom, and its room is not kept for the next.
+        self.kept.shrink_to(RELEASED_SPANS);
     }
 }
 

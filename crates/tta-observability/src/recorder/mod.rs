@@ -15,6 +15,7 @@ mod current;
 mod direct;
 mod drain;
 mod events;
+mod overhead;
 mod sdk;
 mod sync;
 
@@ -31,6 +32,7 @@ use tta_primitives::observe::{
 };
 use tta_primitives::random;
 
+pub(crate) use assemble::Assembled;
 pub use drain::Drain;
 pub use sdk::ApplicationTracer;
 
@@ -70,6 +72,8 @@ struct Core {
 pub struct Finished {
     core: Arc<Core>,
     receiver: Receiver<Batch>,
+    /// What decided about them.
+    sampler: Sampler,
 }
 
 impl Drop for Finished {
@@ -95,8 +99,8 @@ impl Recorder {
         let alive = Arc::new(());
         let core =
             Arc::new(Core { buffers, limits, metrics: metrics.clone(), recorder: Arc::downgrade(&alive) });
-        let recorder = Self { way: Way::Direct { core: Arc::clone(&core), sampler, _alive: alive }, metrics };
-        (recorder, Finished { core, receiver })
+        let finished = Finished { core: Arc::clone(&core), receiver, sampler: sampler.clone() };
+        (Self { way: Way::Direct { core, sampler, _alive: alive }, metrics }, finished)
     }
 
     /// Makes a recorder whose spans are made by the application's own tracer provider.

@@ -144,7 +144,7 @@ fn recorder(sampler: Sampler) -> (Arc<Recorder>, Drain) {
     let counts = Arc::new(SpanCounts::default());
     let (recorder, finished) =
         Recorder::direct(sampler, SpanLimits::default(), Arc::clone(&counts), Metrics::new());
-    (Arc::new(recorder), Drain::start(finished, vec![Box::new(Discard)], counts).unwrap())
+    (Arc::new(recorder), Drain::start(finished, vec![Box::new(Discard)], counts, None).unwrap())
 }
 
 fn unsampled() -> InRun {

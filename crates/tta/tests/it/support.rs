@@ -47,7 +47,7 @@ impl World {
         let (recorder, finished) =
             Recorder::direct(sampler, SpanLimits::default(), Arc::clone(&counts), Metrics::new());
         let memory = MemoryExporter::new();
-        let drain = Drain::start(finished, vec![Box::new(memory.clone())], counts).unwrap();
+        let drain = Drain::start(finished, vec![Box::new(memory.clone())], counts, None).unwrap();
         Self::with(|_| recorder, memory, Some(drain))
     }
 

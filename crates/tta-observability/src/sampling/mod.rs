@@ -1,15 +1,37 @@
-//! Which traces are recorded.
+//! Which traces are recorded, and which of the recorded ones are exported.
 //!
-//! One decision is made at the root of a trace and inherited by everything below it, here and in other
-//! processes. The decision by ratio compares the random part of the trace id with a threshold, as
-//! OpenTelemetry's consistent probability sampling says: a trace that is kept at 5 % is kept at 20 % too,
-//! whoever decides. The threshold goes along in `tracestate` as `ot=th:`, so that a backend can count
-//! what one kept trace stands for.
+//! The *head* decides at the root of a trace, before anything is known of it. The decision is inherited by
+//! everything below, here and in other processes. The decision by ratio compares the random part of the trace
+//! id with a threshold, as OpenTelemetry's consistent probability sampling says: a trace that is kept at
+//! 5 % is kept at 20 % too, whoever decides. The threshold goes along in `tracestate` as `ot=th:`, so that
+//! a backend can count what one kept trace stands for.
+//!
+//! The [tail](TailConfig) decides once a trace has ended, when errors and slowness are known. It holds the spans
+//! back until then, in bounded memory.
 
-use tta_model::w3c::{MAX_ADJUSTED_COUNT, TraceState};
+mod adaptive;
+mod decision;
+mod environment;
+mod rate_limit;
+mod ratio;
+mod tail;
+
 use tta_model::{SpanContext, TraceId};
 
+pub use adaptive::{Adaptive, Measured, SPAN_COST};
+pub use decision::Decision;
+pub use environment::{Environment, UnknownEnvironment};
+pub use rate_limit::RateLimit;
+pub use ratio::Ratio;
+pub(crate) use tail::TailSampler;
+pub use tail::{DECISIONS_REMEMBERED, LINGER, TailConfig, TailRatio};
+
+use decision::Mark;
+use ratio::inherited;
+
 /// Decides which traces are recorded.
+///
+/// A clone shares what a sampler has counted and measured so far; two samplers are equal when their settings are.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sampler {
     /// Every trace.
@@ -18,63 +40,18 @@ pub enum Sampler {
     AlwaysOff,
     /// A part of all traces, whatever the parent says.
     Ratio(Ratio),
+    /// At most so many traces a second, whatever the parent says.
+    RateLimited(RateLimit),
+    /// A part of all traces that is as large as the overhead allows, whatever the parent says.
+    Adaptive(Adaptive),
     /// What the parent says; a trace without one is decided by the inner sampler.
     ParentBased(Box<Sampler>),
-}
-
-/// A part of all traces, from 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct Ratio(f64);
-
-/// Whether a trace is recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// Whether it is.
-    pub sampled: bool,
-    mark: Mark,
-}
-
-/// What becomes of the threshold in `tracestate`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
-    /// Another process decided, so its threshold stays.
-    Keep,
-    /// The trace was kept at this threshold.
-    Set(u64),
-    /// No threshold says how often this happens.
-    Erase,
 }
 
 impl Default for Sampler {
     /// What the parent says, and every trace without one.
     fn default() -> Self {
         Self::ParentBased(Box::new(Self::AlwaysOn))
-    }
-}
-
-impl Ratio {
-    /// Every trace.
-    pub const ALL: Self = Self(1.0);
-    /// No trace.
-    pub const NONE: Self = Self(0.0);
-
-    /// Takes a number from 0 to 1.
-    #[must_use]
-    pub fn new(ratio: f64) -> Option<Self> {
-        (0.0..=1.0).contains(&ratio).then_some(Self(ratio))
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> f64 {
-        self.0
-    }
-
-    /// The randomness below which traces are rejected: 0 keeps all, 2^56 none.
-    fn threshold(self) -> u64 {
-        // Both factors are exact, and so is the product: it is the ratio with another exponent.
-        let kept = self.0 * MAX_ADJUSTED_COUNT as f64;
-        MAX_ADJUSTED_COUNT - kept.round() as u64
     }
 }
 
@@ -86,39 +63,34 @@ impl Sampler {
             // Without a threshold, which would cost every span a copy of it to say nothing.
             Self::AlwaysOn => Decision { sampled: true, mark: Mark::Erase },
             Self::AlwaysOff => Decision { sampled: false, mark: Mark::Erase },
-            Self::Ratio(ratio) => {
-                let threshold = ratio.threshold();
-                let sampled = randomness(parent, trace_id) >= threshold;
-                Decision { sampled, mark: if sampled { Mark::Set(threshold) } else { Mark::Erase } }
-            }
+            Self::Ratio(ratio) => Decision::at(ratio.threshold(), inherited(parent, trace_id)),
+            // How many were let through says nothing of how many there were.
+            Self::RateLimited(limit) => Decision { sampled: limit.admits(), mark: Mark::Erase },
+            Self::Adaptive(adaptive) => Decision::at(adaptive.threshold(), inherited(parent, trace_id)),
             Self::ParentBased(root) => match parent {
                 Some(parent) => Decision { sampled: parent.flags.is_sampled(), mark: Mark::Keep },
                 None => root.decide(None, trace_id),
             },
         }
     }
-}
 
-impl Decision {
-    /// Notes in a `tracestate` what a kept trace stands for, and keeps what others wrote there.
-    pub fn mark(self, state: &mut TraceState) {
-        let threshold = match self.mark {
-            Mark::Keep => return,
-            Mark::Set(threshold) => Some(threshold),
-            Mark::Erase => None,
-        };
-        // It fails when the member would outgrow 256 characters. What stands there then speaks of another
-        // decision, and a wrong threshold is worse than none.
-        if state.set_threshold(threshold).is_err() {
-            let _ = state.set_threshold(None);
+    /// The part of the sampler that follows the overhead, if it has one.
+    pub(crate) fn adaptive(&self) -> Option<&Adaptive> {
+        match self {
+            Self::Adaptive(adaptive) => Some(adaptive),
+            Self::ParentBased(root) => root.adaptive(),
+            _ => None,
         }
     }
-}
 
-/// The last 56 bits of the trace id, unless the caller chose other ones.
-fn randomness(parent: Option<&SpanContext>, trace_id: TraceId) -> u64 {
-    let chosen = parent.and_then(|parent| parent.state.randomness());
-    chosen.unwrap_or((trace_id.get() % u128::from(MAX_ADJUSTED_COUNT)) as u64)
+    /// Whether a trace that it kept without a threshold stands for itself alone.
+    fn counts(&self) -> bool {
+        match self {
+            Self::RateLimited(_) => false,
+            Self::ParentBased(root) => root.counts(),
+            _ => true,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +98,7 @@ mod tests {
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
     use tta_model::TraceFlags;
+    use tta_model::w3c::{MAX_ADJUSTED_COUNT, TraceState};
 
     use super::*;
 
