@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::file::FileError;
+
 /// Some settings are wrong. It lists all of them, so that one round of corrections is enough.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
@@ -9,10 +11,17 @@ pub struct ConfigError {
     pub problems: Vec<Problem>,
 }
 
+impl From<FileError> for ConfigError {
+    fn from(error: FileError) -> Self {
+        let FileError { path, reason } = error;
+        Self { problems: vec![Problem { variable: path.display().to_string(), value: None, message: reason }] }
+    }
+}
+
 /// One wrong setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The environment variable.
+    /// The environment variable, or the file and the key in it.
     pub variable: String,
     /// Its value, unless it may be a secret.
     pub value: Option<String>,

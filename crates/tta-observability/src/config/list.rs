@@ -24,6 +24,34 @@ pub(super) fn headers(list: &str) -> Result<Vec<(String, String)>, String> {
     headers.collect()
 }
 
+/// Reads words between commas, each once; `none` alone means an empty list.
+///
+/// # Errors
+/// Says which words are expected, by the error of `read`.
+pub(super) fn words<T: PartialEq>(
+    value: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    let mut list = Vec::new();
+    let mut none = false;
+    for word in value.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        let word = word.to_ascii_lowercase();
+        if word == "none" {
+            none = true;
+            continue;
+        }
+        let item = read(&word)?;
+        if !list.contains(&item) {
+            list.push(item);
+        }
+    }
+    match (none, list.is_empty()) {
+        (true, false) => Err("none excludes the others: leave it out, or them".to_owned()),
+        (false, true) => read("").map(|_| list),
+        _ => Ok(list),
+    }
+}
+
 fn in_member(index: usize, message: &str) -> String {
     format!("member {}: {message}", index + 1)
 }

@@ -10,17 +10,25 @@
 //! variables, the one for traces wins over the one for all signals.
 
 mod error;
+mod file;
 mod list;
+mod metrics;
 mod otlp;
 mod otlp_endpoint;
 mod read;
+mod sampling;
 
+use std::path::Path;
 use std::time::Duration;
 
 pub use error::{ConfigError, Problem};
+pub use file::{FILE_KEYS, FileError};
+pub use metrics::{MetricsConfig, MetricsExporter, PushConfig};
 pub use otlp::{Compression, OtlpConfig, OtlpEndpoint, OtlpProtocol};
 
-use crate::sampling::{Ratio, Sampler, TailConfig};
+use crate::logs::{LogConfig, LogFormat};
+use crate::sampling::{Environment, Sampler, TailConfig};
+use file::SettingsFile;
 use read::Reader;
 
 /// What whoever asks for OTLP is told where it was not built in.
@@ -45,6 +53,12 @@ pub struct Config {
     pub sampler: Sampler,
     /// Which of the recorded traces are exported, decided once they have ended: all of them if there is none.
     pub tail: Option<TailConfig>,
+    /// Where the program runs (`TTA_ENVIRONMENT`): what is usual there decides on sampling where nothing else does.
+    pub environment: Option<Environment>,
+    /// Where metrics go (`OTEL_METRICS_EXPORTER`).
+    pub metrics: MetricsConfig,
+    /// Which lines are written (`TTA_LOG`, `TTA_LOG_FORMAT`), and whether they are exported (`OTEL_LOGS_EXPORTER`).
+    pub logs: LogConfig,
     /// How spans are gathered (`OTEL_BSP_*`).
     pub batch: BatchConfig,
     /// Where OTLP goes (`OTEL_EXPORTER_OTLP_*`).
@@ -98,6 +112,9 @@ impl Default for Config {
             exporters: if cfg!(feature = "otlp") { vec![ExporterKind::Otlp] } else { Vec::new() },
             sampler: Sampler::default(),
             tail: None,
+            environment: None,
+            metrics: MetricsConfig::default(),
+            logs: LogConfig::default(),
             batch: BatchConfig::default(),
             otlp: OtlpConfig::default(),
             limits: SpanLimits::default(),
@@ -123,12 +140,37 @@ impl Default for SpanLimits {
 }
 
 impl Config {
-    /// The defaults with the variables of this process applied.
+    /// The defaults with the variables of this process applied, and below them the file that `TTA_CONFIG` names,
+    /// if it names one.
     ///
     /// # Errors
-    /// If a variable holds what it must not; the error lists every such variable.
+    /// If the file cannot be read, or it or a variable holds what it must not; the error lists everything that is
+    /// wrong.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_lookup(&|variable| Some(std::env::var_os(variable)?.to_string_lossy().into_owned()))
+        let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+        match variable("TTA_CONFIG").filter(|path| !path.trim().is_empty()) {
+            Some(path) => Self::from_file(Path::new(path.trim()), &variable),
+            None => Self::from_lookup(&variable),
+        }
+    }
+
+    /// The defaults with a file applied, and above it the variables that a function knows.
+    ///
+    /// # Errors
+    /// As [`from_env`](Self::from_env).
+    pub fn from_file(path: &Path, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let (file, _) = SettingsFile::read(path)?;
+        let is_set = |name: &str| lookup(name).is_some_and(|value| !value.trim().is_empty());
+        let both = |name: &str| {
+            lookup(name).filter(|_| is_set(name)).or_else(|| file.value(name).map(str::to_owned))
+        };
+        let mut result = Self::from_lookup(&both);
+        if let Err(error) = &mut result {
+            for problem in error.problems.iter_mut().filter(|problem| !is_set(&problem.variable)) {
+                problem.variable = file.place(&problem.variable).unwrap_or(problem.variable.clone());
+            }
+        }
+        result
     }
 
     /// The defaults with variables applied that a function knows.
@@ -148,13 +190,18 @@ impl Config {
     /// ```
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(lookup);
+        let (environment, sampler, tail) = sampling::read(&mut reader);
         let mut config = Self {
             disabled: reader.parsed("OTEL_SDK_DISABLED", read::boolean).unwrap_or(false),
             service_name: reader.text("OTEL_SERVICE_NAME"),
             resource_attributes: reader.parsed("OTEL_RESOURCE_ATTRIBUTES", list::pairs).unwrap_or_default(),
-            sampler: sampler(&mut reader),
+            environment,
+            sampler,
+            tail,
+            logs: logs(&mut reader),
             ..Self::default()
         };
+        config.metrics.read(&mut reader);
         if let Some(exporters) = reader.parsed("OTEL_TRACES_EXPORTER", exporters) {
             config.exporters = exporters;
         }
@@ -202,56 +249,36 @@ impl SpanLimits {
 }
 
 fn exporters(value: &str) -> Result<Vec<ExporterKind>, String> {
-    let mut kinds = Vec::new();
-    let mut none = false;
-    for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        let kind = match name.to_ascii_lowercase().as_str() {
-            "none" => {
-                none = true;
-                continue;
-            }
-            "otlp" if !cfg!(feature = "otlp") => {
-                return Err(WITHOUT_OTLP.to_owned());
-            }
-            "otlp" => ExporterKind::Otlp,
-            "console" => ExporterKind::Console,
-            _ => return Err(EXPECTED_EXPORTERS.to_owned()),
-        };
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
-    }
-    if !none && kinds.is_empty() {
-        return Err(EXPECTED_EXPORTERS.to_owned());
-    }
-    if none && !kinds.is_empty() {
-        return Err("none excludes the others: leave it out, or them".to_owned());
-    }
-    Ok(kinds)
+    list::words(value, |word| match word {
+        "otlp" if !cfg!(feature = "otlp") => Err(WITHOUT_OTLP.to_owned()),
+        "otlp" => Ok(ExporterKind::Otlp),
+        "console" => Ok(ExporterKind::Console),
+        _ => Err(EXPECTED_EXPORTERS.to_owned()),
+    })
 }
 
-fn sampler(reader: &mut Reader<'_>) -> Sampler {
-    let ratio = reader.parsed("OTEL_TRACES_SAMPLER_ARG", |value| {
-        value.parse().ok().and_then(Ratio::new).ok_or_else(|| "expected a number from 0 to 1".to_owned())
+fn logs(reader: &mut Reader<'_>) -> LogConfig {
+    let usual = LogConfig::default();
+    let check = |value: &str| LogConfig::check_filter(value).map(|()| value.to_owned());
+    let format = reader.parsed("TTA_LOG_FORMAT", |value| match value.to_ascii_lowercase().as_str() {
+        "auto" => Ok(LogFormat::Auto),
+        "pretty" => Ok(LogFormat::Pretty),
+        "json" => Ok(LogFormat::Json),
+        "off" => Ok(LogFormat::Off),
+        _ => Err("expected auto, pretty, json or off".to_owned()),
     });
-    let ratio = Sampler::Ratio(ratio.unwrap_or(Ratio::ALL));
-    let sampler = reader.parsed("OTEL_TRACES_SAMPLER", |value| {
-        let name = value.to_ascii_lowercase();
-        let (by_parent, root) = match name.strip_prefix("parentbased_") {
-            Some(root) => (true, root),
-            None => (false, name.as_str()),
-        };
-        let root = match root {
-            "always_on" => Sampler::AlwaysOn,
-            "always_off" => Sampler::AlwaysOff,
-            "traceidratio" => ratio,
-            _ => {
-                return Err("expected always_on, always_off or traceidratio, or one of them after \
-                            parentbased_"
-                    .to_owned());
-            }
-        };
-        Ok(if by_parent { Sampler::ParentBased(Box::new(root)) } else { root })
+    let otlp = reader.parsed("OTEL_LOGS_EXPORTER", |value| {
+        list::words(value, |word| match word {
+            "otlp" if !cfg!(feature = "otlp") => Err(WITHOUT_OTLP.to_owned()),
+            "otlp" => Ok(()),
+            _ => Err("expected otlp or none".to_owned()),
+        })
     });
-    sampler.unwrap_or_default()
+    // A program that says nothing to us has perhaps said it to everybody.
+    let filter = reader.parsed("TTA_LOG", check).or_else(|| reader.parsed("RUST_LOG", check));
+    LogConfig {
+        format: format.unwrap_or(usual.format),
+        filter: filter.unwrap_or(usual.filter),
+        otlp: otlp.is_some_and(|kinds| !kinds.is_empty()),
+    }
 }

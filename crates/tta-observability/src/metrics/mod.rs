@@ -21,9 +21,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tta_model::name::metric::Metric;
-use tta_model::{SpanId, Text, TraceId};
+use tta_model::{SpanRecord, Text};
 use tta_primitives::clock::Anchor;
-use tta_primitives::observe::NodeInfo;
+use tta_primitives::observe::{NodeInfo, NodeLevel};
 
 pub use bins::RELATIVE_ERROR;
 pub use slots::MAX_KINDS;
@@ -128,13 +128,28 @@ impl Metrics {
         lock(&self.read.sources).push(Box::new(source));
     }
 
-    /// Keeps a span as an example of how long a node takes.
-    pub(crate) fn keep_exemplar(&self, node: &NodeInfo, class: u32, exemplar: Exemplar) {
-        let kind = self.core.number(node, class);
-        lock(&self.read.exemplars).keep(kind as usize, exemplar);
+    /// The kind of execution for which spans of a node are examples; 0 for none.
+    pub(crate) fn example_of(&self, node: &NodeInfo, class: u32) -> u32 {
+        match node.level {
+            NodeLevel::Run | NodeLevel::Node => self.core.number(node, class),
+            NodeLevel::Role | NodeLevel::Leaf => 0,
+        }
     }
 
-    /// What was counted of each primitive or workflow, by name: started, ended by status, and successes in time.
+    /// Keeps spans as examples of how long executions of their kinds take.
+    pub(crate) fn keep_examples(&self, spans: &[SpanRecord], kinds: &[u32]) {
+        let mut exemplars = lock(&self.read.exemplars);
+        for (span, kind) in spans.iter().zip(kinds).filter(|(_, kind)| **kind != 0) {
+            let exemplar = Exemplar {
+                value: span.duration_nanos() as f64 * 1e-6,
+                time_unix_nanos: span.end_unix_nanos,
+                trace_id: span.trace_id,
+                span_id: span.span_id,
+            };
+            exemplars.keep(*kind as usize, exemplar);
+        }
+    }
+
     fn statistics(&self, window: Window, runs: bool) -> Vec<ExecutionStats> {
         self.tick();
         let (kinds, sums) = self.sums();
@@ -166,17 +181,6 @@ impl Metrics {
     #[must_use]
     pub fn uptime(&self) -> Duration {
         self.read.start.elapsed()
-    }
-}
-
-impl Exemplar {
-    /// An example of a duration, in milliseconds.
-    pub(crate) fn of_duration(
-        nanos: u64,
-        time_unix_nanos: u64,
-        (trace_id, span_id): (TraceId, SpanId),
-    ) -> Self {
-        Self { value: nanos as f64 * 1e-6, time_unix_nanos, trace_id, span_id }
     }
 }
 

@@ -10,15 +10,15 @@ use tta_model::{
 use super::buffer::{Batch, ErrorInfo, RawSpan};
 use super::current::AddLimits;
 use crate::config::SpanLimits;
+use crate::metrics::Metrics;
 use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
 
 /// A finished span on its way from here to the exporters, while its trace is not decided.
 #[derive(Debug)]
 pub(crate) struct Assembled {
     pub(crate) record: SpanRecord,
-    /// What else is to be found again when the trace was decided; 0 while there is nothing.
-    #[expect(dead_code, reason = "nothing is to be found again yet")]
-    pub(crate) slot: u32,
+    /// The kind of execution for which the span is an example once it is exported; 0 if for none.
+    pub(crate) kind: u32,
 }
 
 /// How much may be added to a span while it is open.
@@ -26,11 +26,36 @@ pub(super) fn while_open(limits: &SpanLimits) -> AddLimits {
     AddLimits { attributes: limits.attributes, events: limits.events, links: limits.links }
 }
 
-/// Makes records of all spans of a batch.
-pub(super) fn records(batch: &mut Batch, limits: &SpanLimits, records: &mut Vec<SpanRecord>) {
-    let spans = std::mem::take(&mut batch.spans);
-    records.extend(spans.iter().map(|raw| record(batch, raw, limits)));
-    batch.spans = spans;
+/// Finished spans, and beside each the kind of execution for which it is an example.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pub(super) spans: Vec<SpanRecord>,
+    pub(super) kinds: Vec<u32>,
+}
+
+impl Records {
+    pub(super) fn clear(&mut self) {
+        self.spans.clear();
+        self.kinds.clear();
+    }
+
+    /// Makes records of all spans of a batch.
+    pub(super) fn add(&mut self, batch: &mut Batch, limits: &SpanLimits, metrics: &Metrics) {
+        let spans = std::mem::take(&mut batch.spans);
+        // The number is looked up once for each node and class that follow one another.
+        let mut last = None;
+        for raw in &spans {
+            let (node, class) = (&batch.nodes[raw.node as usize], batch.runs[raw.run as usize].class);
+            let kind = match last {
+                Some((known, kind)) if known == (raw.node, class) => kind,
+                _ => metrics.example_of(node, class),
+            };
+            last = Some(((raw.node, class), kind));
+            self.kinds.push(kind);
+            self.spans.push(record(batch, raw, limits));
+        }
+        batch.spans = spans;
+    }
 }
 
 fn record(batch: &mut Batch, raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {

@@ -7,11 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tta_model::SpanRecord;
-
 use super::overhead::Overhead;
 use super::sync::QUEUED_BATCHES;
-use super::{Assembled, Core, Finished, assemble};
+use super::assemble::Records;
+use super::{Assembled, Core, Finished};
 use crate::counts::{DropReason, SpanCounts};
 use crate::export::{FlushError, SpanExporter};
 use crate::redact;
@@ -58,7 +57,7 @@ impl Drain {
             let sampler = TailSampler::new(tail, &finished.sampler, Arc::clone(&counts));
             Tail { sampler, kept: Vec::new() }
         });
-        let worker = Worker { finished, exporters, inbox, records: Vec::new(), tail, overhead };
+        let worker = Worker { finished, exporters, inbox, records: Records::default(), tail, overhead };
         let thread = Builder::new().name("tta-drain".to_owned()).spawn(move || worker.run())?;
         Ok(Self { commands, thread: Mutex::new(Some(thread)), counts })
     }
@@ -111,7 +110,7 @@ struct Worker {
     finished: Finished,
     exporters: Vec<Box<dyn SpanExporter>>,
     inbox: Receiver<Command>,
-    records: Vec<SpanRecord>,
+    records: Records,
     tail: Option<Tail>,
     overhead: Overhead,
 }
@@ -161,7 +160,7 @@ impl Worker {
     fn take(&mut self, mut batch: super::Batch) {
         let core: &Core = &self.finished.core;
         self.records.clear();
-        assemble::records(&mut batch, &core.limits, &mut self.records);
+        self.records.add(&mut batch, &core.limits, &core.metrics);
         core.buffers.recycle(batch);
         if let Some(tail) = &mut self.tail {
             tail.hold(&mut self.records);
@@ -184,15 +183,20 @@ impl Worker {
     }
 
     fn export(&mut self) {
-        if self.records.is_empty() {
+        let Records { spans, kinds } = &self.records;
+        if spans.is_empty() {
             return;
         }
-        let counts = self.finished.core.buffers.counts();
-        counts.add_handed_over(self.records.len());
+        let core = &self.finished.core;
+        core.buffers.counts().add_handed_over(spans.len());
+        if !self.exporters.is_empty() {
+            // Only now, so that whoever follows an example finds its trace.
+            core.metrics.keep_examples(spans, kinds);
+        }
         for exporter in &mut self.exporters {
             // The panic hook reports it; it costs these spans, and not those that come after.
-            if catch_unwind(AssertUnwindSafe(|| exporter.export(&self.records))).is_err() {
-                counts.add_dropped(DropReason::ExportFailed, self.records.len());
+            if catch_unwind(AssertUnwindSafe(|| exporter.export(spans))).is_err() {
+                core.buffers.counts().add_dropped(DropReason::ExportFailed, spans.len());
             }
         }
     }
@@ -232,16 +236,19 @@ impl Worker {
 
 impl Tail {
     /// Takes records over, and puts in their place what is kept of the traces that were decided for them.
-    fn hold(&mut self, records: &mut Vec<SpanRecord>) {
+    fn hold(&mut self, records: &mut Records) {
         let now = Instant::now();
-        for record in records.drain(..) {
-            self.sampler.offer(Assembled { record, slot: 0 }, now, &mut self.kept);
+        for (record, kind) in records.spans.drain(..).zip(records.kinds.drain(..)) {
+            self.sampler.offer(Assembled { record, kind }, now, &mut self.kept);
         }
         self.release(records);
     }
 
-    fn release(&mut self, records: &mut Vec<SpanRecord>) {
-        records.extend(self.kept.drain(..).map(|kept| kept.record));
+    fn release(&mut self, records: &mut Records) {
+        for Assembled { record, kind } in self.kept.drain(..) {
+            records.spans.push(record);
+            records.kinds.push(kind);
+        }
         // A large trace comes seldom, and its room is not kept for the next.
         self.kept.shrink_to(RELEASED_SPANS);
     }

@@ -93,7 +93,7 @@ impl World {
 
     fn offer(&mut self, record: SpanRecord) {
         self.offered += 1;
-        self.tail.offer(Assembled { record, slot: 0 }, self.now, &mut self.out);
+        self.tail.offer(Assembled { record, kind: 0 }, self.now, &mut self.out);
     }
 
     fn pass(&mut self, time: Duration) {
