@@ -85,6 +85,12 @@ impl SpanCounts {
         self.recorded().saturating_sub(self.settled.load(Ordering::Relaxed) + left_out)
     }
 
+    /// Recorded spans that no exporter has got yet.
+    pub(crate) fn waiting_for_exporters(&self) -> u64 {
+        let done = self.handed_over.load(Ordering::Relaxed) + self.sampled_out();
+        self.recorded().saturating_sub(done + self.dropped(DropReason::RecorderFull))
+    }
+
     /// A flush has succeeded.
     pub(crate) fn settle(&self) {
         self.settled.store(self.handed_over.load(Ordering::Relaxed), Ordering::Relaxed);

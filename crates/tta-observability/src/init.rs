@@ -2,26 +2,31 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tta_model::name::log::TELEMETRY_DROPPED;
 use tta_primitives::observe::{self, AlreadyInstalled, Installed, Observer};
 
-use crate::config::{Config, ConfigError, ExporterKind};
+use crate::config::{Config, ConfigError, ExporterKind, MetricsExporter};
 use crate::counts::SpanCounts;
 use crate::export::console::ConsoleExporter;
 use crate::export::{FlushError, SpanExporter};
-use crate::metrics::Metrics;
+use crate::logs;
+use crate::metrics::{Metrics, telemetry};
 use crate::recorder::{ApplicationTracer, Drain, Recorder};
 use crate::redact;
 use crate::report;
 use crate::resource::Resource;
 use crate::sampling::{Sampler, TailConfig};
-use crate::summary::Summary;
+use crate::ways::Ways;
 
 /// How long a [`Guard`] waits for the last spans to be sent when it is dropped: five seconds.
 pub const DROP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Limits beyond this one are cut, so that a moment can be computed from them.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Records every run of this process from now on, as the standard `OTEL_*` variables say.
 ///
@@ -62,13 +67,12 @@ pub struct Telemetry {
     config: Config,
     exporters: Vec<Box<dyn SpanExporter>>,
     tracer: Option<ApplicationTracer>,
-    summary: Option<Summary>,
 }
 
 impl Telemetry {
     /// Starts from the defaults, with no exporter, whatever the environment says.
     pub fn new() -> Self {
-        Self::with_config(Config { exporters: Vec::new(), ..Config::default() })
+        Self::with_config(Config::silent())
     }
 
     /// Starts from what the standard environment variables say.
@@ -81,7 +85,7 @@ impl Telemetry {
 
     /// Starts from a configuration.
     pub fn with_config(config: Config) -> Self {
-        Self { config, exporters: Vec::new(), tracer: None, summary: None }
+        Self { config, exporters: Vec::new(), tracer: None }
     }
 
     /// Names the service.
@@ -96,7 +100,7 @@ impl Telemetry {
         self
     }
 
-    /// Chooses which of the recorded traces are exported, once they have ended. Exporters and the summary get
+    /// Chooses which of the recorded traces are exported, once they have ended. Exporters get
     /// those alone; [`SpanCounts::sampled_out`] counts the spans of the others. A flush decides about what has not
     /// ended with what is known.
     pub fn tail_sampling(mut self, tail: TailConfig) -> Self {
@@ -110,12 +114,6 @@ impl Telemetry {
         self
     }
 
-    /// Folds spans into a summary, which the program can read at any time.
-    pub fn summary(mut self, summary: &Summary) -> Self {
-        self.summary = Some(summary.clone());
-        self
-    }
-
     /// Has the application's own tracer make the spans. Its provider then decides on sampling, limits and
     /// export; what is set here for those is not used.
     pub fn tracer(mut self, tracer: ApplicationTracer) -> Self {
@@ -123,14 +121,26 @@ impl Telemetry {
         self
     }
 
-    /// Starts to record.
+    /// Shows metrics to Prometheus at an address, at `/metrics`; port 0 takes a free one, which
+    /// [`Guard::metrics_address`] tells.
+    pub fn metrics_page(mut self, address: SocketAddr) -> Self {
+        self.config.metrics.exporters.push(MetricsExporter::Prometheus);
+        self.config.metrics.address = address;
+        self.config.metrics.is_page_required = true;
+        self
+    }
+
+    /// Starts to record. Unless the program has set a subscriber for `tracing`, and if lines are to be written, one
+    /// is set for it.
     ///
     /// # Errors
     /// If an exporter cannot be set up, or recording has been started already.
     pub fn install(self) -> Result<Guard, InitError> {
+        let log = self.config.logs.clone();
         let (observer, mut guard) = self.build()?;
         if let Some(observer) = observer {
             guard.installed = Some(observe::install(observer)?);
+            logs::install(&log);
         }
         Ok(guard)
     }
@@ -143,27 +153,34 @@ impl Telemetry {
     pub fn build(self) -> Result<(Option<Arc<dyn Observer>>, Guard), InitError> {
         let counts = Arc::new(SpanCounts::default());
         let metrics = Metrics::new();
-        let guard =
-            |drain| Guard { installed: None, drain, counts: Arc::clone(&counts), metrics: metrics.clone() };
+        let mut guard = Guard {
+            installed: None,
+            drain: None,
+            ways: Ways::default(),
+            counts: Arc::clone(&counts),
+            metrics: metrics.clone(),
+        };
         if self.config.disabled {
-            return Ok((None, guard(None)));
+            return Ok((None, guard));
         }
+        let resource = Resource::detect(&self.config);
+        metrics.add_source(telemetry::of_spans(&counts));
+        guard.ways = Ways::open(&self.config, &metrics, &resource)?;
         if let Some(tracer) = self.tracer {
             // On this way errors are described on the thread of the step.
             redact::prepare();
-            return Ok((Some(Arc::new(Recorder::sdk(tracer, metrics.clone()))), guard(None)));
+            return Ok((Some(Arc::new(Recorder::sdk(tracer, metrics))), guard));
         }
         let mut exporters = self.exporters;
-        exporters.extend(self.summary.map(|summary| Box::new(summary) as Box<dyn SpanExporter>));
         for kind in &self.config.exporters {
-            exporters.push(make(*kind, &self.config, &counts)?);
+            exporters.push(make(*kind, &self.config, (&resource, &metrics), &counts)?);
         }
         let config = self.config;
         let (recorder, finished) =
-            Recorder::direct(config.sampler, config.limits, Arc::clone(&counts), metrics.clone());
-        let drain = Drain::start(finished, exporters, Arc::clone(&counts), config.tail);
-        let drain = drain.map_err(InitError::Thread)?;
-        Ok((Some(Arc::new(recorder)), guard(Some(drain))))
+            Recorder::direct(config.sampler, config.limits, Arc::clone(&counts), metrics);
+        let drain = Drain::start(finished, exporters, counts, config.tail);
+        guard.drain = Some(drain.map_err(InitError::Thread)?);
+        Ok((Some(Arc::new(recorder)), guard))
     }
 }
 
@@ -182,20 +199,22 @@ impl fmt::Debug for Telemetry {
 fn make(
     kind: ExporterKind,
     config: &Config,
+    (resource, metrics): (&Resource, &Metrics),
     counts: &Arc<SpanCounts>,
 ) -> Result<Box<dyn SpanExporter>, InitError> {
     match kind {
         ExporterKind::Console => Ok(Box::new(ConsoleExporter::stderr())),
         #[cfg(feature = "otlp")]
         ExporterKind::Otlp => {
-            let resource = Resource::detect(config);
             let otlp =
-                crate::export::otlp::Otlp::new(&config.otlp, &config.batch, &resource, Arc::clone(counts));
-            Ok(Box::new(otlp?))
+                crate::export::otlp::Otlp::new(&config.otlp, &config.batch, resource, Arc::clone(counts));
+            let otlp = otlp?;
+            metrics.add_source(telemetry::of_otlp(otlp.gauge()));
+            Ok(Box::new(otlp))
         }
         #[cfg(not(feature = "otlp"))]
         ExporterKind::Otlp => {
-            let _ = (Resource::detect(config), counts);
+            let _ = (config, resource, metrics, counts);
             Err(InitError::WithoutOtlp)
         }
     }
@@ -217,6 +236,17 @@ pub enum InitError {
     /// OTLP was asked for, and is not part of this program.
     #[error("{}, or choose another exporter", crate::config::WITHOUT_OTLP)]
     WithoutOtlp,
+    /// The page of metrics cannot be shown.
+    #[cfg(feature = "http")]
+    #[error("{0}; set OTEL_EXPORTER_PROMETHEUS_PORT to another port, or to 0 for a free one")]
+    Page(#[from] crate::export::prometheus::BindError),
+    /// The Pushgateway cannot be used.
+    #[cfg(feature = "http")]
+    #[error("{0}; check the TTA_PUSHGATEWAY_ variables")]
+    Push(#[from] crate::export::prometheus::PushSetupError),
+    /// A page of metrics or a Pushgateway was asked for, and is not part of this program.
+    #[error("metrics cannot be shown to Prometheus: {}", crate::config::WITHOUT_HTTP)]
+    WithoutHttp,
     /// The operating system gave no thread.
     #[error("cannot start the drain thread")]
     Thread(#[source] io::Error),
@@ -230,6 +260,7 @@ pub enum InitError {
 pub struct Guard {
     installed: Option<Installed>,
     drain: Option<Drain>,
+    ways: Ways,
     counts: Arc<SpanCounts>,
     metrics: Metrics,
 }
@@ -239,6 +270,12 @@ impl Guard {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Where the page of metrics is shown; none if it is not.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.ways.address()
     }
 
     /// What has become of the spans so far. Spans made by the application's own tracer are not among them.
@@ -266,7 +303,11 @@ impl Guard {
     fn stop(&mut self, timeout: Duration) -> Result<(), FlushError> {
         // Removed first, so that nothing new comes while the last spans leave.
         self.installed.take();
-        self.drain.take().map_or(Ok(()), |drain| drain.stop(timeout))
+        let deadline = Instant::now() + timeout.min(LONGEST);
+        let spans = self.drain.take().map_or(Ok(()), |drain| drain.stop(timeout));
+        // Metrics go last, so that they tell what became of the spans.
+        self.ways.close(deadline.saturating_duration_since(Instant::now()));
+        spans
     }
 }
 

@@ -18,7 +18,7 @@ mod redact;
 mod report;
 pub mod resource;
 pub mod sampling;
-pub mod summary;
+mod ways;
 
 pub use counts::{DropReason, SpanCounts};
 pub use init::{DROP_TIMEOUT, Guard, InitError, Telemetry, init};

@@ -13,14 +13,14 @@ mod workflow;
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use tta::config::{Config, ExporterKind, OtlpEndpoint, OtlpProtocol};
+use tta::config::{Config, ExporterKind, MetricsExporter, OtlpEndpoint, OtlpProtocol};
 use tta::export::FlushError;
 use tta::export::memory::MemoryExporter;
-use tta::summary::Summary;
 use tta::{Guard, Telemetry};
 
 use crate::render::table;
@@ -57,6 +57,10 @@ pub(crate) struct Arguments {
     /// Reject documents larger than this many bytes.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_bytes)]
     max_bytes: u64,
+    /// Show metrics to Prometheus at this port of 127.0.0.1, or at a free one if it is 0; by default 9464, or nowhere
+    /// if that is taken.
+    #[arg(long, value_name = "PORT")]
+    metrics_port: Option<u16>,
     /// Stop after the runs, instead of going on with about one a second until Ctrl-C.
     #[arg(long)]
     exit: bool,
@@ -92,10 +96,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let limits = Limits { max_bytes: arguments.max_bytes };
     let sources = Corpus::discover(arguments.input.as_deref()).map_err(described)?;
     let workflow = workflow::build(limits, arguments.chaos);
-    let (summary, memory) = (Summary::new(), MemoryExporter::new());
+    let memory = MemoryExporter::new();
     let config = config(arguments)?;
     let receiver = config.exporters.contains(&ExporterKind::Otlp).then(|| config.otlp.url());
-    let guard = Telemetry::with_config(config).exporter(memory.clone()).summary(&summary).install()?;
+    let guard = Telemetry::with_config(config).exporter(memory.clone()).install()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
 
     let runs = arguments.runs.unwrap_or(sources.len() as u64 * DEFAULT_PASSES);
@@ -104,7 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     // A receiver that is away is told at the end; what the demo shows of itself needs no receiver.
     let sent = guard.flush(FLUSH_TIMEOUT);
     let sample = Sample::choose(memory.take(), &tally);
-    let outcome = Outcome::new(&workflow, &tally, &summary, &guard, sample);
+    let outcome = Outcome::new(&workflow, &tally, &guard, sample);
     if arguments.json {
         writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&outcome)?)?;
     } else {
@@ -135,8 +139,16 @@ fn config(arguments: &Arguments) -> Result<Config, Box<dyn Error>> {
         // Without an address the demo sends nothing, though the library would try the standard one.
         None if config.otlp.endpoint == OtlpEndpoint::Local => {
             config.exporters.retain(|kind| *kind != ExporterKind::Otlp);
+            config.metrics.exporters.retain(|kind| *kind != MetricsExporter::Otlp);
         }
         None => {}
+    }
+    if let Some(port) = arguments.metrics_port {
+        config.metrics.address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+        config.metrics.is_page_required = true;
+        if !config.metrics.exporters.contains(&MetricsExporter::Prometheus) {
+            config.metrics.exporters.push(MetricsExporter::Prometheus);
+        }
     }
     Ok(config)
 }
@@ -165,6 +177,9 @@ fn print(outcome: &Outcome, receiver: Option<&str>) -> io::Result<()> {
     writeln!(out, "{}", outcome.totals())?;
     if let Some(receiver) = receiver {
         writeln!(out, "Spans go to {receiver}")?;
+    }
+    if let Some(metrics) = &outcome.metrics {
+        writeln!(out, "Metrics: {metrics}")?;
     }
     Ok(())
 }

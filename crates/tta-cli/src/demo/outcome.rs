@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use tta::summary::{PrimitiveSummary, Summary};
+use tta::metrics::{ExecutionStats, Window};
 use tta::{Flow, Guard};
 use tta_model::name::attribute;
 use tta_model::{SpanRecord, TraceId};
@@ -20,6 +20,8 @@ use crate::render::table::{Percentiles, SummaryRow};
 pub(super) struct Outcome {
     /// The workflow as a tree.
     pub(super) flow: String,
+    /// Where Prometheus finds the metrics.
+    pub(super) metrics: Option<String>,
     documents: usize,
     runs: u64,
     succeeded: u64,
@@ -76,15 +78,16 @@ impl Outcome {
     pub(super) fn new(
         workflow: &Flow<RawDocument, Report>,
         tally: &Tally,
-        summary: &Summary,
         guard: &Guard,
         sample: Option<Sample>,
     ) -> Self {
-        let primitives: Vec<Primitive> = summary.primitives().into_iter().map(Primitive::of).collect();
+        let primitives = guard.metrics().primitives(Window::Start);
+        let primitives: Vec<Primitive> = primitives.into_iter().map(Primitive::of).collect();
         let sum = |of: fn(&Primitive) -> u64| primitives.iter().map(of).sum();
         let counts = guard.counts();
         Self {
             flow: workflow.to_tree(),
+            metrics: guard.metrics_address().map(|address| format!("http://{address}/metrics")),
             documents: tally.documents,
             runs: tally.runs,
             succeeded: tally.succeeded,
@@ -128,7 +131,7 @@ impl Outcome {
 }
 
 impl Primitive {
-    fn of(summary: PrimitiveSummary) -> Self {
+    fn of(summary: ExecutionStats) -> Self {
         let millis = |duration: Duration| duration.as_secs_f64() * 1e3;
         Self {
             path: summary.path.to_string(),

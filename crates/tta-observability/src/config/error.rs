@@ -14,7 +14,9 @@ pub struct ConfigError {
 impl From<FileError> for ConfigError {
     fn from(error: FileError) -> Self {
         let FileError { path, reason } = error;
-        Self { problems: vec![Problem { variable: path.display().to_string(), value: None, message: reason }] }
+        Self {
+            problems: vec![Problem { variable: path.display().to_string(), value: None, message: reason }],
+        }
     }
 }
 

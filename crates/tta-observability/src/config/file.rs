@@ -74,7 +74,8 @@ impl SettingsFile {
     /// Reads a file.
     pub(super) fn read(path: &Path) -> Result<(Self, Table), FileError> {
         let failed = |reason: String| FileError { path: path.to_owned(), reason };
-        let text = std::fs::read_to_string(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
         let table: Table = text.parse().map_err(|error| failed(format!("is not valid TOML: {error}")))?;
         let mut file = Self { path: path.to_owned(), values: HashMap::new() };
         file.take("", &table).map_err(failed)?;
@@ -128,7 +129,9 @@ fn text(value: &Value) -> Option<String> {
         Value::Boolean(truth) => Some(truth.to_string()),
         Value::Array(items) => Some(items.iter().map(text).collect::<Option<Vec<_>>>()?.join(",")),
         Value::Table(table) => {
-            let pair = |(key, value): (&String, &Value)| Some(format!("{}={}", encoded(key), encoded(&text(value)?)));
+            let pair = |(key, value): (&String, &Value)| {
+                Some(format!("{}={}", encoded(key), encoded(&text(value)?)))
+            };
             Some(table.iter().map(pair).collect::<Option<Vec<_>>>()?.join(","))
         }
         Value::Datetime(_) => None,

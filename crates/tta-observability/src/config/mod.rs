@@ -24,6 +24,8 @@ use std::time::Duration;
 pub use error::{ConfigError, Problem};
 pub use file::{FILE_KEYS, FileError};
 pub use metrics::{MetricsConfig, MetricsExporter, PushConfig};
+
+pub(crate) use metrics::WITHOUT_HTTP;
 pub use otlp::{Compression, OtlpConfig, OtlpEndpoint, OtlpProtocol};
 
 use crate::logs::{LogConfig, LogFormat};
@@ -140,6 +142,17 @@ impl Default for SpanLimits {
 }
 
 impl Config {
+    /// The defaults without any way out of the process, and without lines: what a program adds in code is all.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self {
+            exporters: Vec::new(),
+            metrics: MetricsConfig::none(),
+            logs: LogConfig { format: LogFormat::Off, ..LogConfig::default() },
+            ..Self::default()
+        }
+    }
+
     /// The defaults with the variables of this process applied, and below them the file that `TTA_CONFIG` names,
     /// if it names one.
     ///

@@ -7,9 +7,8 @@ use crate::sampling::{Adaptive, Environment, RateLimit, Ratio, Sampler, TailConf
 
 /// The environment, the sampler and the tail: what is usual in the environment, unless it is set.
 pub(super) fn read(reader: &mut Reader<'_>) -> (Option<Environment>, Sampler, Option<TailConfig>) {
-    let environment = reader.parsed("TTA_ENVIRONMENT", |value| {
-        value.parse::<Environment>().map_err(|error| error.to_string())
-    });
+    let environment = reader
+        .parsed("TTA_ENVIRONMENT", |value| value.parse::<Environment>().map_err(|error| error.to_string()));
     let usual = environment.unwrap_or(Environment::Development);
     let sampler = sampler(reader).unwrap_or_else(|| usual.head());
     (environment, sampler, tail(reader, usual.tail()))

@@ -13,6 +13,7 @@ mod shard;
 mod slots;
 mod snapshot;
 mod tally;
+pub(crate) mod telemetry;
 mod views;
 mod window;
 

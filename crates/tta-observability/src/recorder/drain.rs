@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::assemble::Records;
 use super::overhead::Overhead;
 use super::sync::QUEUED_BATCHES;
-use super::assemble::Records;
 use super::{Assembled, Core, Finished};
 use crate::counts::{DropReason, SpanCounts};
 use crate::export::{FlushError, SpanExporter};

@@ -19,7 +19,7 @@ const EVICTIONS: &[&str] = &["lru", "lfu", "ttl"];
 /// The words for what a gate decides.
 const DECISIONS: &[&str] = &["approved", "rejected", "expired"];
 /// The words for why a record was dropped.
-const DROPS: &[&str] = &["queue_full", "rate_limited", "export_failed", "shutdown", "limit"];
+const DROPS: &[&str] = &["recorder_full", "queue_full", "rate_limited", "export_failed", "shutdown", "limit"];
 /// The words for the signals of telemetry.
 const SIGNALS: &[&str] = &["traces", "metrics", "logs"];
 /// The words for the operations of the GenAI conventions.
