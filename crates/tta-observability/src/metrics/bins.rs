@@ -131,6 +131,9 @@ impl Bins {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
     use super::*;
 
     #[test]
@@ -164,6 +167,30 @@ mod tests {
             assert!((shown / exact - 1.0).abs() <= RELATIVE_ERROR, "{part}: {shown} for {exact}");
         }
         assert_eq!(Bins::default().quantile(0.5), None);
+    }
+
+    /// Compares percentiles with exact ones.
+    fn check(what: &str, mut values: Vec<u64>) {
+        let mut bins = Bins::default();
+        values.iter().for_each(|value| bins.add(*value));
+        values.sort_unstable();
+        for part in [0.5, 0.9, 0.95, 0.99, 0.999] {
+            let exact = values[(part * values.len() as f64).ceil() as usize - 1] as f64;
+            let shown = bins.quantile(part).expect("there are values");
+            assert!((shown - exact).abs() <= exact * RELATIVE_ERROR, "{what} {part}: {shown} for {exact}");
+        }
+    }
+
+    #[test]
+    fn percentiles_are_those_of_the_data() {
+        let mut random = StdRng::seed_from_u64(11);
+        let mut unit = || random.random_range(f64::EPSILON..1.0);
+        // A Pareto distribution whose variance is infinite.
+        check("heavy tail", (0..100_000).map(|_| (1e5 / unit().powf(1.0 / 1.2)) as u64).collect());
+        let mut bimodal = |n: u64| if n % 10 < 7 { 1_000 + (unit() * 500.0) as u64 } else { 80_000_000 };
+        check("bimodal", (0..100_000).map(&mut bimodal).collect());
+        check("constant", vec![123_456_789; 1_000]);
+        check("one", vec![7]);
     }
 
     #[test]

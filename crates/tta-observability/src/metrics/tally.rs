@@ -154,6 +154,10 @@ impl<K> Default for Admitted<K> {
 impl<K: Copy + Eq + Hash> Admitted<K> {
     /// Whether a combination is counted apart.
     pub(super) fn admits(&self, fact: K, values: &[Option<Text>]) -> bool {
+        if values.iter().flatten().any(|value| value == OTHER) {
+            // The place for all others is always there.
+            return true;
+        }
         let is_known = |series: &HashMap<K, HashSet<Values>>| {
             let known = series.get(&fact);
             known

@@ -4,7 +4,9 @@
 mod counts;
 mod endings;
 mod init;
+mod logs;
 mod memory;
+mod metrics;
 mod nesting;
 mod propagation;
 mod record;
