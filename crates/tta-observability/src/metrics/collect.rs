@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tta_model::name::metric::{self, Metric, OTHER};
+use tta_model::name::metric::{self, Metric, MetricKind, OTHER};
 use tta_model::{ExecutionStatus, Text};
 
 use super::cell::CellSum;
@@ -19,6 +19,7 @@ const SECONDS: f64 = 1e-3;
 pub(super) struct Families<'a> {
     by_metric: BTreeMap<usize, BTreeMap<Values, Point>>,
     admitted: &'a Admitted<&'static str>,
+    folded: BTreeMap<&'static str, u64>,
     exponential: bool,
 }
 
@@ -32,7 +33,7 @@ struct Counted<'a> {
 impl<'a> Families<'a> {
     /// Starts with none. Exponential buckets are added where they are kept, if they are asked for.
     pub(super) fn new(admitted: &'a Admitted<&'static str>, exponential: bool) -> Self {
-        Self { by_metric: BTreeMap::new(), admitted, exponential }
+        Self { by_metric: BTreeMap::new(), admitted, folded: BTreeMap::new(), exponential }
     }
 
     /// Adds everything that was counted.
@@ -67,6 +68,12 @@ impl<'a> Families<'a> {
         let values: Values = if self.admitted.admits(metric.name, values) {
             values.into()
         } else {
+            // A metric may have more combinations than the fact that it shows.
+            if let Point::Count(count) = &point
+                && metric.kind == MetricKind::Counter
+            {
+                *self.folded.entry(metric.name).or_default() += count.unsigned_abs();
+            }
             values.iter().map(|value| value.as_ref().map(|_| Text::Static(OTHER))).collect()
         };
         match self.by_metric.entry(position).or_default().entry(values) {
@@ -75,7 +82,10 @@ impl<'a> Families<'a> {
         }
     }
 
-    pub(super) fn finish(self) -> Vec<Family> {
+    pub(super) fn finish(mut self) -> Vec<Family> {
+        for (metric, count) in std::mem::take(&mut self.folded) {
+            self.count_folded(metric, count);
+        }
         let family = |(position, series): (usize, BTreeMap<Values, Point>)| {
             let metric = metric::ALL[position];
             let series = series.into_iter();

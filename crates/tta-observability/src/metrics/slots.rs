@@ -11,9 +11,9 @@ use tta_model::name::metric::OTHER;
 use tta_primitives::observe::{Connection, NodeInfo, NodeLevel};
 
 /// How many kinds of executions are kept apart, the two for all others included.
-pub const MAX_KINDS: usize = 2_000;
+pub const MAX_KINDS: usize = 1_900;
 /// How many pairs of a workflow and a kind of agent are kept apart.
-const MAX_CLASSES: usize = 2_000;
+const MAX_CLASSES: usize = 1_900;
 /// The number of all other primitives.
 const OTHER_PRIMITIVES: u32 = 0;
 /// The number of all other workflows.
