@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "a command talks to its user")]
 
 mod demo;
+mod doctor;
 mod render;
 
 use std::error::Error;
@@ -22,12 +23,15 @@ struct Arguments {
 enum Command {
     /// Run a document workflow over real text and show its trace.
     Demo(demo::Arguments),
+    /// Show which settings are in force, and what is wrong with them.
+    Doctor(doctor::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@
 pub mod config;
 mod convert;
 mod counts;
+pub mod doctor;
 pub mod export;
 mod init;
 pub mod logs;

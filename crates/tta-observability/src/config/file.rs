@@ -52,6 +52,23 @@ pub const FILE_KEYS: &[(&str, &str)] = &[
     ("logs.exporters", "OTEL_LOGS_EXPORTER"),
 ];
 
+/// Variables that are read and that a file does not hold.
+pub const OTHER_VARIABLES: &[&str] = &[
+    "TTA_CONFIG",
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+    "OTEL_BLRP_SCHEDULE_DELAY",
+    "OTEL_BLRP_EXPORT_TIMEOUT",
+    "OTEL_BLRP_MAX_QUEUE_SIZE",
+    "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_PROPAGATORS",
+    "OTEL_LOG_LEVEL",
+];
+
 /// A file with settings.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SettingsFile {

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use error::{ConfigError, Problem};
-pub use file::{FILE_KEYS, FileError};
+pub use file::{FILE_KEYS, FileError, OTHER_VARIABLES};
 pub use metrics::{MetricsConfig, MetricsExporter, PushConfig};
 
 pub(crate) use metrics::WITHOUT_HTTP;
