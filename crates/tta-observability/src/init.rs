@@ -15,7 +15,7 @@ use crate::export::console::ConsoleExporter;
 use crate::export::{FlushError, SpanExporter};
 use crate::logs;
 use crate::metrics::{Metrics, telemetry};
-use crate::recorder::{ApplicationTracer, Drain, Recorder};
+use crate::recorder::{ApplicationTracer, Drain, Outlets, Recorder};
 use crate::redact;
 use crate::report;
 use crate::resource::Resource;
@@ -178,7 +178,7 @@ impl Telemetry {
         let config = self.config;
         let (recorder, finished) =
             Recorder::direct(config.sampler, config.limits, Arc::clone(&counts), metrics);
-        let drain = Drain::start(finished, exporters, counts, config.tail);
+        let drain = Drain::start(finished, Outlets { exporters, tail: config.tail, logs: None }, counts);
         guard.drain = Some(drain.map_err(InitError::Thread)?);
         Ok((Some(Arc::new(recorder)), guard))
     }

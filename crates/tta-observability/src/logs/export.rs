@@ -13,8 +13,11 @@ use tta_primitives::clock::Anchor;
 use super::fields::Fields;
 use super::ids;
 
+/// The targets of lines whose records are made of the spans instead.
+const MADE_OF_SPANS: [&str; 2] = ["tta::workflow", "tta::primitive"];
+
 /// Takes a record over. Never waits.
-pub(crate) type LogSink = Arc<dyn Fn(LogRecord) + Send + Sync>;
+pub type LogSink = Arc<dyn Fn(LogRecord) + Send + Sync>;
 
 static SINK: RwLock<Option<LogSink>> = RwLock::new(None);
 
@@ -28,6 +31,9 @@ pub(crate) fn set_sink(sink: Option<LogSink>) {
 pub struct ExportLayer(());
 
 /// A layer that hands lines to the exporter of logs, while recording goes on and logs are exported.
+///
+/// It leaves out what TTA tells about the start and end of runs and steps: records of their ends are made of the
+/// spans, which costs the steps nothing. So those of a run that is not recorded are written, and not exported.
 #[must_use]
 pub fn export() -> ExportLayer {
     ExportLayer(())
@@ -35,6 +41,9 @@ pub fn export() -> ExportLayer {
 
 impl<S: Subscriber> Layer<S> for ExportLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if MADE_OF_SPANS.contains(&event.metadata().target()) {
+            return;
+        }
         let sink = SINK.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(sink) = sink {
             sink(record(event));

@@ -14,6 +14,8 @@ pub(super) enum Area {
     Primitive,
     /// Retries, fallbacks, timeouts, guards and sagas: `tta::recovery`.
     Recovery,
+    /// Routes, branches, approvals and validations: `tta::decision`.
+    Decision,
     /// Caches: `tta::cache`.
     Cache,
 }
@@ -56,6 +58,7 @@ macro_rules! areas {
             Area::Workflow => severities!($run, "tta::workflow", $severity, $($argument)?),
             Area::Primitive => severities!($run, "tta::primitive", $severity, $($argument)?),
             Area::Recovery => severities!($run, "tta::recovery", $severity, $($argument)?),
+            Area::Decision => severities!($run, "tta::decision", $severity, $($argument)?),
             Area::Cache => severities!($run, "tta::cache", $severity, $($argument)?),
         }
     };

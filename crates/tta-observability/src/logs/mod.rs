@@ -19,17 +19,19 @@
 
 mod export;
 mod fields;
+mod fold;
 mod ids;
 mod line;
 mod lines;
 mod subscriber;
 mod tell;
 
-pub use export::{ExportLayer, export};
+pub use export::{ExportLayer, LogSink, export};
 pub use lines::{Lines, LogFormat, lines};
 pub use subscriber::{DEFAULT_FILTER, LogConfig};
 
-pub(crate) use export::{LogSink, set_sink};
+pub(crate) use export::set_sink;
+pub(crate) use fold::{Ended, line};
 pub(crate) use ids::with_ids;
 pub(crate) use subscriber::install;
 pub(crate) use tell::{event, node_finished, node_started};

@@ -13,7 +13,7 @@ use crate::recorder::said;
 use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
 
 /// The type of a parallel.
-const PARALLEL: &str = "parallel";
+pub(super) const PARALLEL: &str = "parallel";
 /// The type of a fallback.
 const FALLBACK: &str = "fallback";
 /// The type of a loop.
@@ -164,7 +164,12 @@ fn step_index(role: Option<&NodeInfo>) -> Option<u64> {
     value(role?, attribute::STEP_INDEX.key)?.as_int().and_then(|index| u64::try_from(index).ok())
 }
 
-fn value<'a>(info: &'a NodeInfo, key: &str) -> Option<&'a Value> {
+/// Whether a role is that of a step.
+pub(super) fn is_step(role: &NodeInfo) -> bool {
+    value(role, attribute::STEP_INDEX.key).is_some()
+}
+
+pub(super) fn value<'a>(info: &'a NodeInfo, key: &str) -> Option<&'a Value> {
     info.attributes.iter().find(|(known, _)| known == key).map(|(_, value)| value)
 }
 
@@ -186,7 +191,7 @@ pub(crate) fn event(run: &RunInfo, node: &NodeInfo, event: &Event<'_>) {
 
 fn line_of(node: &NodeInfo, event: &Event<'_>) -> Option<(Area, &'static LogEvent)> {
     let recovery = |event| Some((Area::Recovery, event));
-    let primitive = |event| Some((Area::Primitive, event));
+    let decision = |event| Some((Area::Decision, event));
     match event {
         Event::AttemptFailed { backoff: Some(_), .. } => recovery(&log::RETRY_ATTEMPT_FAILED),
         Event::RetriesExhausted { .. } => recovery(&log::RETRY_EXHAUSTED),
@@ -200,12 +205,12 @@ fn line_of(node: &NodeInfo, event: &Event<'_>) -> Option<(Area, &'static LogEven
         Event::CompensationTriggered { .. } => recovery(&log::SAGA_COMPENSATION_TRIGGERED),
         Event::CompensationFinished { failed: 0, .. } => recovery(&log::SAGA_COMPENSATION_COMPLETE),
         Event::CompensationFinished { .. } => recovery(&log::SAGA_COMPENSATION_FAILED),
-        Event::BranchesFailed { .. } => primitive(&log::PARALLEL_EXECUTION_FAILED),
-        Event::RouteDecided { .. } => primitive(&log::ROUTING_DECISION),
-        Event::BranchChosen { .. } if node.kind == SWITCH => primitive(&log::SWITCH_DECISION),
-        Event::BranchChosen { .. } => primitive(&log::CONDITIONAL_DECISION),
-        Event::GateDecided { .. } => primitive(&log::GATE_DECIDED),
-        Event::ValidationFinished { errors, .. } if !errors.is_empty() => primitive(&log::VALIDATION_FAILED),
+        Event::BranchesFailed { .. } => recovery(&log::PARALLEL_EXECUTION_FAILED),
+        Event::RouteDecided { .. } => decision(&log::ROUTING_DECISION),
+        Event::BranchChosen { .. } if node.kind == SWITCH => decision(&log::SWITCH_DECISION),
+        Event::BranchChosen { .. } => decision(&log::CONDITIONAL_DECISION),
+        Event::GateDecided { .. } => decision(&log::GATE_DECIDED),
+        Event::ValidationFinished { errors, .. } if !errors.is_empty() => decision(&log::VALIDATION_FAILED),
         Event::CacheLookedUp { outcome, .. } => {
             let event = if outcome.is_hit() { &log::CACHE_HIT } else { &log::CACHE_MISS };
             Some((Area::Cache, event))

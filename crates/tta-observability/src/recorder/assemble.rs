@@ -6,11 +6,13 @@ use tta_model::name::{attribute, event};
 use tta_model::{
     Attributes, EventRecord, ExecutionStatus, Key, SpanKind, SpanRecord, SpanStatus, Text, Value,
 };
+use tta_primitives::observe::NodeLevel;
 
+use super::Core;
 use super::buffer::{Batch, ErrorInfo, RawSpan};
 use super::current::AddLimits;
 use crate::config::SpanLimits;
-use crate::metrics::Metrics;
+use crate::logs::{self, Ended, LogSink};
 use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
 
 /// A finished span on its way from here to the exporters, while its trace is not decided.
@@ -39,20 +41,30 @@ impl Records {
         self.kinds.clear();
     }
 
-    /// Makes records of all spans of a batch.
-    pub(super) fn add(&mut self, batch: &mut Batch, limits: &SpanLimits, metrics: &Metrics) {
+    /// Makes records of all spans of a batch, and lines of them for whoever wants some.
+    pub(super) fn add(&mut self, batch: &mut Batch, core: &Core, logs: Option<&LogSink>) {
         let spans = std::mem::take(&mut batch.spans);
         // The number is looked up once for each node and class that follow one another.
         let mut last = None;
+        let mut role: Option<u32> = None;
         for raw in &spans {
+            let record = record(batch, raw, &core.limits);
             let (node, class) = (&batch.nodes[raw.node as usize], batch.runs[raw.run as usize].class);
             let kind = match last {
                 Some((known, kind)) if known == (raw.node, class) => kind,
-                _ => metrics.example_of(node, class),
+                _ => core.metrics.example_of(node, class),
             };
             last = Some(((raw.node, class), kind));
+            if let Some(logs) = logs {
+                // The span of a role comes right before that of its node.
+                let role =
+                    role.map(|role| &*batch.nodes[role as usize]).filter(|role| role.path == node.path);
+                let ended = Ended { node, status: raw.status, span: &record, role };
+                logs::line(&ended).into_iter().for_each(|line| logs(line));
+            }
+            role = (node.level == NodeLevel::Role).then_some(raw.node);
             self.kinds.push(kind);
-            self.spans.push(record(batch, raw, limits));
+            self.spans.push(record);
         }
         batch.spans = spans;
     }

@@ -1,5 +1,6 @@
 //! The thread that takes finished spans over and passes them on.
 
+use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -13,6 +14,7 @@ use super::sync::QUEUED_BATCHES;
 use super::{Assembled, Core, Finished};
 use crate::counts::{DropReason, SpanCounts};
 use crate::export::{FlushError, SpanExporter};
+use crate::logs::LogSink;
 use crate::redact;
 use crate::sampling::{TailConfig, TailSampler};
 
@@ -33,6 +35,29 @@ pub struct Drain {
     counts: Arc<SpanCounts>,
 }
 
+/// Where finished spans go from the drain thread.
+#[derive(Default)]
+pub struct Outlets {
+    /// Who gets them.
+    pub exporters: Vec<Box<dyn SpanExporter>>,
+    /// Which traces they get: all unless it is set.
+    pub tail: Option<TailConfig>,
+    /// Who gets a line about the end of each step and run.
+    pub logs: Option<LogSink>,
+}
+
+impl From<Vec<Box<dyn SpanExporter>>> for Outlets {
+    fn from(exporters: Vec<Box<dyn SpanExporter>>) -> Self {
+        Self { exporters, ..Self::default() }
+    }
+}
+
+impl fmt::Debug for Outlets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlets").field("tail", &self.tail).finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug)]
 enum Command {
     Flush { timeout: Duration, reply: Sender<Result<(), FlushError>> },
@@ -46,18 +71,18 @@ impl Drain {
     /// If the operating system does not give a thread.
     pub fn start(
         finished: Finished,
-        exporters: Vec<Box<dyn SpanExporter>>,
+        outlets: impl Into<Outlets>,
         counts: Arc<SpanCounts>,
-        tail: Option<TailConfig>,
     ) -> io::Result<Self> {
         let (commands, inbox) = channel();
+        let Outlets { exporters, tail, logs } = outlets.into();
         let adaptive = [finished.sampler.adaptive(), tail.as_ref().and_then(|tail| tail.ratio.adaptive())];
         let overhead = Overhead::new(adaptive.into_iter().flatten().cloned().collect());
         let tail = tail.map(|tail| {
             let sampler = TailSampler::new(tail, &finished.sampler, Arc::clone(&counts));
             Tail { sampler, kept: Vec::new() }
         });
-        let worker = Worker { finished, exporters, inbox, records: Records::default(), tail, overhead };
+        let worker = Worker { finished, exporters, inbox, records: Records::default(), tail, logs, overhead };
         let thread = Builder::new().name("tta-drain".to_owned()).spawn(move || worker.run())?;
         Ok(Self { commands, thread: Mutex::new(Some(thread)), counts })
     }
@@ -112,6 +137,7 @@ struct Worker {
     inbox: Receiver<Command>,
     records: Records,
     tail: Option<Tail>,
+    logs: Option<LogSink>,
     overhead: Overhead,
 }
 
@@ -160,7 +186,7 @@ impl Worker {
     fn take(&mut self, mut batch: super::Batch) {
         let core: &Core = &self.finished.core;
         self.records.clear();
-        self.records.add(&mut batch, &core.limits, &core.metrics);
+        self.records.add(&mut batch, core, self.logs.as_ref());
         core.buffers.recycle(batch);
         if let Some(tail) = &mut self.tail {
             tail.hold(&mut self.records);

@@ -33,7 +33,7 @@ use tta_primitives::observe::{
 use tta_primitives::random;
 
 pub(crate) use assemble::Assembled;
-pub use drain::Drain;
+pub use drain::{Drain, Outlets};
 pub use sdk::ApplicationTracer;
 
 use crate::config::SpanLimits;

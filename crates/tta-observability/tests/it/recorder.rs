@@ -214,7 +214,7 @@ fn every_span_is_handed_over_or_counted_also_when_recording_ends_meanwhile() {
         let (recorder, finished) =
             Recorder::direct(Sampler::AlwaysOn, SpanLimits::default(), Arc::clone(&counts), Metrics::new());
         let exporters: Vec<Box<dyn SpanExporter>> = vec![Box::new(counting.clone())];
-        let drain = Drain::start(finished, exporters, Arc::clone(&counts), None).expect("a thread");
+        let drain = Drain::start(finished, exporters, Arc::clone(&counts)).expect("a thread");
         let observer: Arc<dyn Observer> = Arc::new(recorder);
         let (started, go) = std::sync::mpsc::channel();
         let threads: Vec<_> = (0..2)

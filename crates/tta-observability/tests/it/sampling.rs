@@ -9,7 +9,7 @@ use tta_observability::config::{Config, SpanLimits};
 use tta_observability::export::memory::MemoryExporter;
 use tta_observability::export::{FlushError, SpanExporter};
 use tta_observability::metrics::Metrics;
-use tta_observability::recorder::{Drain, Recorder};
+use tta_observability::recorder::{Drain, Outlets, Recorder};
 use tta_observability::sampling::{Adaptive, Environment, RateLimit, Ratio, Sampler, TailConfig};
 use tta_observability::{Guard, SpanCounts, Telemetry};
 use tta_primitives::observe::Observer;
@@ -220,7 +220,12 @@ fn every_span_is_exported_or_counted_also_when_recording_ends_meanwhile() {
             Recorder::direct(Sampler::default(), SpanLimits::default(), Arc::clone(&counts), Metrics::new());
         let tail = TailConfig { max_spans: 200, ..TailConfig::new(ratio(0.5)) };
         let exporters: Vec<Box<dyn SpanExporter>> = vec![Box::new(memory.clone())];
-        let drain = Drain::start(finished, exporters, Arc::clone(&counts), Some(tail)).expect("a thread");
+        let drain = Drain::start(
+            finished,
+            Outlets { exporters, tail: Some(tail), ..Outlets::default() },
+            Arc::clone(&counts),
+        )
+        .expect("a thread");
         let observer: Arc<dyn Observer> = Arc::new(recorder);
         let (started, go) = channel();
         let threads: Vec<_> = (0..2)

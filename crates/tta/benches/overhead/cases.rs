@@ -1,14 +1,19 @@
 //! The cases of TTA.
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use tracing::Dispatch;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
 use tta::config::SpanLimits;
 use tta::export::{FlushError, SpanExporter};
+use tta::logs::LogSink;
 use tta::metrics::Metrics;
-use tta::recorder::{Drain, Recorder};
+use tta::recorder::{Drain, Outlets, Recorder};
 use tta::sampling::Sampler;
 use tta::{Description, Flow, Primitive, Result, Role, SpanCounts, WorkflowContext, step};
 use tta_model::SpanRecord;
@@ -23,6 +28,7 @@ pub(crate) fn all() -> Vec<Box<dyn Case>> {
         Box::new(sampled()),
         Box::new(with_20_attributes()),
         Box::new(Contended(sampled())),
+        Box::new(FilteredLines::new()),
         Box::new(ExtraPoll(InRun { name: "flow, yields once", leaf: yielding(), ..sampled() }, sampled())),
     ]
 }
@@ -144,20 +150,26 @@ fn recorder(sampler: Sampler) -> (Arc<Recorder>, Drain) {
     let counts = Arc::new(SpanCounts::default());
     let (recorder, finished) =
         Recorder::direct(sampler, SpanLimits::default(), Arc::clone(&counts), Metrics::new());
-    (Arc::new(recorder), Drain::start(finished, vec![Box::new(Discard)], counts, None).unwrap())
+    (Arc::new(recorder), Drain::start(finished, outlets(), counts).unwrap())
+}
+
+/// Spans, and lines about the end of each, as they would go to OTLP.
+fn outlets() -> Outlets {
+    let logs: LogSink = Arc::new(|line| drop(black_box(line)));
+    Outlets { exporters: vec![Box::new(Discard)], logs: Some(logs), ..Outlets::default() }
 }
 
 fn unsampled() -> InRun {
     let (recorder, drain) = recorder(Sampler::AlwaysOff);
     let context = WorkflowContext::builder().observer(recorder).build();
-    InRun::new("flow, unsampled", context, Some(drain), leaf())
+    InRun::new("flow, unsampled, metrics only", context, Some(drain), leaf())
 }
 
 /// Name, type, action and path; workflow id and name, correlation id; status and duration: 9 attributes.
 pub(crate) fn sampled() -> InRun {
     let (recorder, drain) = recorder(Sampler::AlwaysOn);
     let context = WorkflowContext::builder().observer(recorder).build();
-    InRun::new("flow, direct, 9 attributes", context, Some(drain), leaf())
+    InRun::new("flow, all signals, 9 attributes", context, Some(drain), leaf())
 }
 
 /// The same, with a session, an agent and three tags for the run, and five attributes set by the step.
@@ -173,7 +185,7 @@ fn with_20_attributes() -> InRun {
         .observer(recorder)
         .build();
     let leaf = Flow::new(Describing);
-    InRun::new("flow, direct, 20 attributes, 5 set by the step", context, Some(drain), leaf)
+    InRun::new("flow, all signals, 20 attributes, 5 set by the step", context, Some(drain), leaf)
 }
 
 /// The work, with five attributes of its own.
@@ -200,7 +212,7 @@ struct Contended(InRun);
 
 impl Case for Contended {
     fn name(&self) -> &'static str {
-        "flow, direct, two threads on one node"
+        "flow, all signals, two threads on one node"
     }
 
     fn execute(&self, executions: u64) {
@@ -251,5 +263,50 @@ impl Case for ExtraPoll {
         };
         // Three nodes are polled once more: the leaf, the loop around it, and the run's first node.
         Some(((cost(&self.0) - cost(&self.1)) / 3.0).max(0.0))
+    }
+}
+
+/// What a line costs that nobody wants, of which a step has two: one at its start and one at its end.
+struct FilteredLines {
+    quiet: InRun,
+    filter: &'static str,
+    dispatch: RefCell<Option<Dispatch>>,
+}
+
+impl FilteredLines {
+    fn new() -> Self {
+        Self { quiet: sampled(), filter: "info,tta=error", dispatch: RefCell::default() }
+    }
+}
+
+impl Case for FilteredLines {
+    fn name(&self) -> &'static str {
+        "one filtered log line"
+    }
+
+    fn execute(&self, executions: u64) {
+        self.quiet.execute(executions);
+    }
+
+    fn settle(&self) {
+        self.quiet.settle();
+    }
+
+    fn measured(&self, executions: u64) -> Option<f64> {
+        let cost = || {
+            let start = thread_nanos();
+            self.quiet.execute(executions);
+            (thread_nanos() - start) / executions as f64
+        };
+        let without = cost();
+        self.settle();
+        let filter = EnvFilter::builder().parse(self.filter).unwrap();
+        let dispatch = Dispatch::new(tracing_subscriber::registry().with(filter));
+        *self.dispatch.borrow_mut() = Some(dispatch.clone());
+        tracing::callsite::rebuild_interest_cache();
+        let with = tracing::dispatcher::with_default(&dispatch, cost);
+        drop((dispatch, self.dispatch.borrow_mut().take()));
+        tracing::callsite::rebuild_interest_cache();
+        Some(((with - without) / 2.0).max(0.0))
     }
 }

@@ -13,7 +13,10 @@ pub(crate) trait Case {
     /// Runs the work that many times on this thread.
     fn execute(&self, executions: u64);
 
-    /// Does what must be done between two measurements.
+    /// Does what must be done before a measurement.
+    fn prepare(&self) {}
+
+    /// Does what must be done after a measurement.
     fn settle(&self) {}
 
     /// The nanoseconds of one execution, from a measurement of its own kind instead of the usual one.
@@ -46,6 +49,7 @@ pub(crate) fn run(cases: &mut [Box<dyn Case>], rounds: usize, executions: u64) -
     let mut samples: Vec<Vec<f64>> = cases.iter().map(|_| Vec::new()).collect();
     for round in 0..=rounds {
         for (case, samples) in cases.iter().zip(&mut samples) {
+            case.prepare();
             let nanos = case.measured(executions).unwrap_or_else(|| one(&**case, executions));
             case.settle();
             // The first round warms up.
@@ -101,8 +105,10 @@ fn one(case: &dyn Case, executions: u64) -> f64 {
 
 fn allocations(case: &dyn Case) -> f64 {
     const EXECUTIONS: u64 = 10_000;
+    case.prepare();
     case.execute(EXECUTIONS);
     case.settle();
+    case.prepare();
     let info = allocation_counter::measure(|| case.execute(EXECUTIONS));
     case.settle();
     info.count_total as f64 / EXECUTIONS as f64

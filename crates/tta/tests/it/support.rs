@@ -11,6 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tta::SpanCounts;
 use tta::WorkflowContext;
 use tta::config::SpanLimits;
+use tta::export::SpanExporter;
 use tta::export::memory::MemoryExporter;
 use tta::metrics::Metrics;
 use tta::recorder::{ApplicationTracer, Drain, Recorder};
@@ -47,7 +48,8 @@ impl World {
         let (recorder, finished) =
             Recorder::direct(sampler, SpanLimits::default(), Arc::clone(&counts), Metrics::new());
         let memory = MemoryExporter::new();
-        let drain = Drain::start(finished, vec![Box::new(memory.clone())], counts, None).unwrap();
+        let drain =
+            Drain::start(finished, vec![Box::new(memory.clone()) as Box<dyn SpanExporter>], counts).unwrap();
         Self::with(|_| recorder, memory, Some(drain))
     }
 
