@@ -96,7 +96,7 @@ fn chooses_a_sampler() {
     wrong(
         "OTEL_TRACES_SAMPLER",
         "jaeger_remote",
-        "expected always_on, always_off or traceidratio, or one of them after parentbased_",
+        "expected always_on, always_off, traceidratio, rate_limited or adaptive, or one of them after parentbased_",
     );
 }
 
@@ -217,4 +217,175 @@ fn tells_every_problem_at_once() {
          OTEL_SDK_DISABLED=\"1\": expected true or false\n  \
          OTEL_TRACES_SAMPLER_ARG=\"2\": expected a number from 0 to 1",
     );
+}
+
+#[test]
+fn chooses_where_metrics_go() {
+    use tta_observability::config::MetricsExporter::{Otlp, Prometheus};
+    let check = |value, expect: &[_]| {
+        assert_eq!(good(&[("OTEL_METRICS_EXPORTER", value)]).metrics.exporters, expect, "{value}");
+    };
+    check("prometheus", &[Prometheus]);
+    check("otlp, Prometheus", &[Otlp, Prometheus]);
+    check("none", &[]);
+    wrong("OTEL_METRICS_EXPORTER", "statsd", "expected prometheus, otlp or none");
+    wrong("OTEL_METRICS_EXPORTER", "none,otlp", "none excludes the others: leave it out, or them");
+    let usual = good(&[]).metrics;
+    assert_eq!((usual.address.to_string().as_str(), usual.is_page_required), ("127.0.0.1:9464", false));
+    let asked = good(&[("OTEL_EXPORTER_PROMETHEUS_HOST", "0.0.0.0"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "0")]);
+    assert_eq!(asked.metrics.address.to_string(), "0.0.0.0:0");
+    assert!(asked.metrics.is_page_required, "whoever names a port wants the page there");
+    wrong("OTEL_EXPORTER_PROMETHEUS_PORT", "70000", "expected a port, from 0 to 65535");
+    let expect = "expected localhost or an IP address, such as 127.0.0.1 or 0.0.0.0";
+    wrong("OTEL_EXPORTER_PROMETHEUS_HOST", "metrics.example", expect);
+}
+
+#[test]
+fn pushes_where_it_is_told() {
+    assert_eq!(good(&[]).metrics.push, None);
+    let push = good(&[
+        ("TTA_PUSHGATEWAY_URL", "http://localhost:9091"),
+        ("TTA_PUSHGATEWAY_JOB", "nightly"),
+        ("TTA_PUSHGATEWAY_GROUPING", "instance=a"),
+        ("TTA_PUSHGATEWAY_INTERVAL", "5000"),
+    ]);
+    let push = push.metrics.push.expect("it was asked for");
+    assert_eq!((push.job.as_deref(), push.interval), (Some("nightly"), Duration::from_secs(5)));
+    assert_eq!(push.grouping, [("instance".to_owned(), "a".to_owned())]);
+    wrong("TTA_PUSHGATEWAY_INTERVAL", "0", "expected milliseconds, an integer of at least 1");
+}
+
+#[test]
+fn an_environment_is_usual_settings_that_others_win_over() {
+    let production = good(&[("TTA_ENVIRONMENT", "production")]);
+    let tail = production.tail.expect("production decides at the end");
+    assert!(tail.keep_errors && tail.slow == Some(Duration::from_secs(1)));
+    let set = [("TTA_ENVIRONMENT", "prod"), ("TTA_TAIL_SLOW", "250"), ("TTA_TAIL_RATIO", "0.5")];
+    let own = good(&set).tail.expect("as above");
+    assert_eq!(own.slow, Some(Duration::from_millis(250)));
+    assert_eq!(own.ratio, Ratio::new(0.5).expect("a ratio").into());
+    assert_eq!(good(&[("TTA_ENVIRONMENT", "development")]).tail, None);
+    assert_eq!(good(&[("TTA_TAIL_MAX_SPANS", "10")]).tail, None, "a bound alone turns nothing on");
+    let error = read(&[("TTA_ENVIRONMENT", "moon")]).expect_err("no such environment").to_string();
+    assert!(error.contains("development") && error.contains("production"), "{error}");
+}
+
+#[test]
+fn samples_by_rate_and_by_overhead() {
+    let sampler = |name, argument| {
+        good(&[("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", argument)]).sampler
+    };
+    let Sampler::RateLimited(limit) = sampler("rate_limited", "50") else { panic!("a limit") };
+    assert!((limit.get() - 50.0).abs() < f64::EPSILON);
+    let Sampler::ParentBased(root) = sampler("parentbased_adaptive", "0.1") else { panic!("by the parent") };
+    assert!(matches!(*root, Sampler::Adaptive(_)));
+    let error = read(&[("OTEL_TRACES_SAMPLER", "rate_limited"), ("OTEL_TRACES_SAMPLER_ARG", "-1")]);
+    assert!(error.expect_err("below zero").to_string().contains("above 0"));
+}
+
+#[test]
+fn chooses_lines() {
+    use tta_observability::logs::LogFormat;
+    let logs = good(&[("TTA_LOG", "debug,tta=off"), ("TTA_LOG_FORMAT", "JSON"), ("RUST_LOG", "trace")]).logs;
+    assert_eq!((logs.filter.as_str(), logs.format, logs.otlp), ("debug,tta=off", LogFormat::Json, false));
+    assert_eq!(good(&[("RUST_LOG", "trace")]).logs.filter, "trace");
+    assert!(good(&[("OTEL_LOGS_EXPORTER", "otlp")]).logs.otlp);
+    wrong("TTA_LOG_FORMAT", "xml", "expected auto, pretty, json or off");
+    assert!(read(&[("TTA_LOG", "tta=[")]).expect_err("not a filter").to_string().contains("TTA_LOG"));
+}
+
+mod file {
+    use std::io::Write;
+
+    use super::*;
+
+    fn from(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+        let mut file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
+        file.write_all(text.as_bytes()).expect("it is written");
+        let find = |name: &str| variables.iter().find(|(key, _)| *key == name);
+        let lookup = |name: &str| find(name).map(|(_, value)| (*value).to_owned());
+        let path = file.path().display().to_string();
+        Config::from_file(file.path(), &lookup).map_err(|error| error.to_string().replace(&path, "tta.toml"))
+    }
+
+    #[test]
+    fn a_file_says_what_the_environment_says() {
+        let text = r#"
+            environment = "staging"
+            [service]
+            name = "shop"
+            attributes = { team = "a,b", region = "north" }
+            [traces]
+            exporters = ["console"]
+            sampler = "parentbased_traceidratio"
+            sampler_arg = 0.25
+            [tail]
+            slow_ms = 500
+            [metrics]
+            exporters = ["prometheus"]
+            port = 9999
+            [logs]
+            format = "json"
+            filter = "warn"
+        "#;
+        let config = from(text, &[]).expect("it is right");
+        let same = good(&[
+            ("TTA_ENVIRONMENT", "staging"),
+            ("OTEL_SERVICE_NAME", "shop"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "team=a%2Cb,region=north"),
+            ("OTEL_TRACES_EXPORTER", "console"),
+            ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+            ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
+            ("TTA_TAIL_SLOW", "500"),
+            ("OTEL_METRICS_EXPORTER", "prometheus"),
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", "9999"),
+            ("TTA_LOG_FORMAT", "json"),
+            ("TTA_LOG", "warn"),
+        ]);
+        let sorted = |mut config: Config| {
+            config.resource_attributes.sort();
+            config
+        };
+        assert_eq!(sorted(config), sorted(same));
+    }
+
+    #[test]
+    fn the_environment_wins_over_a_file() {
+        let text = "[service]\nname = \"shop\"\n[logs]\nformat = \"json\"";
+        let config =
+            from(text, &[("OTEL_SERVICE_NAME", "bank"), ("TTA_LOG_FORMAT", " ")]).expect("it is right");
+        assert_eq!(config.service_name.as_deref(), Some("bank"));
+        assert_eq!(
+            config.logs.format,
+            tta_observability::logs::LogFormat::Json,
+            "an empty variable is unset"
+        );
+    }
+
+    #[test]
+    fn mistakes_in_a_file_say_where_they_are() {
+        let check = |text: &str, variables: &[(&str, &str)], expect: &str| {
+            let error = from(text, variables).expect_err(text);
+            assert!(error.contains(expect), "{error}");
+        };
+        check(
+            "[metrics]\nport = 99999",
+            &[],
+            "tta.toml: metrics.port=\"99999\": expected a port, from 0 to 65535",
+        );
+        check("[metric]\nport = 1", &[], "tta.toml: `metric` is not a setting");
+        check("[traces]\nsamplers = \"x\"", &[], "`traces.samplers` is not a setting");
+        check("port = 1", &[], "perhaps `metrics.port` was meant");
+        check("a = ", &[], "is not valid TOML");
+        check("[service]\nname = 1979-05-27", &[], "`service.name` has a value of the wrong type");
+        // What the environment says is the environment's mistake.
+        let variables = [("OTEL_EXPORTER_PROMETHEUS_PORT", "x")];
+        check("[metrics]\nport = 1", &variables, "OTEL_EXPORTER_PROMETHEUS_PORT=\"x\": expected a port");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_an_error() {
+        let error = Config::from_file(std::path::Path::new("/nowhere/tta.toml"), &|_| None);
+        assert!(error.expect_err("it is not there").to_string().contains("cannot be read"));
+    }
 }
