@@ -18,7 +18,9 @@ use crate::redact;
 use crate::report;
 use crate::resource::Resource;
 use crate::sampling::Sampler;
+use crate::slo::{Slo, SloError, Slos};
 use crate::summary::Summary;
+use crate::ticker::Ticker;
 
 /// How long a [`Guard`] waits for the last spans to be sent when it is dropped: five seconds.
 pub const DROP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -63,6 +65,7 @@ pub struct Telemetry {
     exporters: Vec<Box<dyn SpanExporter>>,
     tracer: Option<ApplicationTracer>,
     summary: Option<Summary>,
+    slos: Vec<Slo>,
 }
 
 impl Telemetry {
@@ -81,7 +84,7 @@ impl Telemetry {
 
     /// Starts from a configuration.
     pub fn with_config(config: Config) -> Self {
-        Self { config, exporters: Vec::new(), tracer: None, summary: None }
+        Self { config, exporters: Vec::new(), tracer: None, summary: None, slos: Vec::new() }
     }
 
     /// Names the service.
@@ -108,6 +111,12 @@ impl Telemetry {
         self
     }
 
+    /// Follows one more [objective](crate::slo).
+    pub fn slo(mut self, slo: Slo) -> Self {
+        self.slos.push(slo);
+        self
+    }
+
     /// Has the application's own tracer make the spans. Its provider then decides on sampling, limits and
     /// export; what is set here for those is not used.
     pub fn tracer(mut self, tracer: ApplicationTracer) -> Self {
@@ -118,7 +127,7 @@ impl Telemetry {
     /// Starts to record.
     ///
     /// # Errors
-    /// If an exporter cannot be set up, or recording has been started already.
+    /// If an exporter cannot be set up, two objectives have the same name, or recording has been started already.
     pub fn install(self) -> Result<Guard, InitError> {
         let (observer, mut guard) = self.build()?;
         if let Some(observer) = observer {
@@ -131,19 +140,28 @@ impl Telemetry {
     /// recording is disabled.
     ///
     /// # Errors
-    /// If an exporter cannot be set up.
+    /// If an exporter cannot be set up, or two objectives have the same name.
     pub fn build(self) -> Result<(Option<Arc<dyn Observer>>, Guard), InitError> {
         let counts = Arc::new(SpanCounts::default());
-        let metrics = Metrics::new();
-        let guard =
-            |drain| Guard { installed: None, drain, counts: Arc::clone(&counts), metrics: metrics.clone() };
+        let slos = Slos::new(self.slos)?;
+        let metrics = Metrics::with_limits(slos.limits());
+        slos.show_in(&metrics);
+        let guard = |drain, ticker| Guard {
+            installed: None,
+            ticker,
+            drain,
+            counts: Arc::clone(&counts),
+            metrics: metrics.clone(),
+            slos: slos.clone(),
+        };
         if self.config.disabled {
-            return Ok((None, guard(None)));
+            return Ok((None, guard(None, None)));
         }
         if let Some(tracer) = self.tracer {
             // On this way errors are described on the thread of the step.
             redact::prepare();
-            return Ok((Some(Arc::new(Recorder::sdk(tracer, metrics.clone()))), guard(None)));
+            let recorder = Recorder::sdk(tracer, metrics.clone());
+            return Ok((Some(Arc::new(recorder)), guard(None, Some(start_ticker(&metrics, &slos)?))));
         }
         let mut exporters = self.exporters;
         exporters.extend(self.summary.map(|summary| Box::new(summary) as Box<dyn SpanExporter>));
@@ -154,7 +172,7 @@ impl Telemetry {
         let (recorder, finished) =
             Recorder::direct(config.sampler, config.limits, Arc::clone(&counts), metrics.clone());
         let drain = Drain::start(finished, exporters, Arc::clone(&counts)).map_err(InitError::Thread)?;
-        Ok((Some(Arc::new(recorder)), guard(Some(drain))))
+        Ok((Some(Arc::new(recorder)), guard(Some(drain), Some(start_ticker(&metrics, &slos)?))))
     }
 }
 
@@ -168,6 +186,16 @@ impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Telemetry").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+/// Lets the windows of metrics and of objectives slide.
+fn start_ticker(metrics: &Metrics, slos: &Slos) -> Result<Ticker, InitError> {
+    let (metrics, slos) = (metrics.clone(), slos.clone());
+    let tick = move || {
+        metrics.tick();
+        slos.tick(&metrics);
+    };
+    Ticker::start(tick).map_err(InitError::Thread)
 }
 
 fn make(
@@ -208,8 +236,11 @@ pub enum InitError {
     /// OTLP was asked for, and is not part of this program.
     #[error("{}, or choose another exporter", crate::config::WITHOUT_OTLP)]
     WithoutOtlp,
+    /// Two objectives have the same name, or there are too many.
+    #[error(transparent)]
+    Slo(#[from] SloError),
     /// The operating system gave no thread.
-    #[error("cannot start the drain thread")]
+    #[error("cannot start a thread that records")]
     Thread(#[source] io::Error),
 }
 
@@ -220,9 +251,11 @@ pub enum InitError {
 #[must_use = "recording stops when this is dropped: bind it as `let _guard = ...`; `let _ = ...` drops it at once"]
 pub struct Guard {
     installed: Option<Installed>,
+    ticker: Option<Ticker>,
     drain: Option<Drain>,
     counts: Arc<SpanCounts>,
     metrics: Metrics,
+    slos: Slos,
 }
 
 impl Guard {
@@ -230,6 +263,13 @@ impl Guard {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// How the objectives stand at this moment. A copy that is kept is brought up to date once a second.
+    #[must_use]
+    pub fn slos(&self) -> &Slos {
+        self.slos.tick(&self.metrics);
+        &self.slos
     }
 
     /// What has become of the spans so far. Spans made by the application's own tracer are not among them.
@@ -257,6 +297,7 @@ impl Guard {
     fn stop(&mut self, timeout: Duration) -> Result<(), FlushError> {
         // Removed first, so that nothing new comes while the last spans leave.
         self.installed.take();
+        self.ticker.take();
         self.drain.take().map_or(Ok(()), |drain| drain.stop(timeout))
     }
 }

@@ -17,7 +17,9 @@ mod redact;
 mod report;
 pub mod resource;
 pub mod sampling;
+pub mod slo;
 pub mod summary;
+mod ticker;
 
 pub use counts::{DropReason, SpanCounts};
 pub use init::{DROP_TIMEOUT, Guard, InitError, Telemetry, init};

@@ -28,7 +28,7 @@ pub use tta_model::{Text, Value};
 #[cfg(feature = "observability")]
 pub use tta_observability::{
     DROP_TIMEOUT, DropReason, Guard, InitError, SpanCounts, Telemetry, config, export, init, metrics,
-    propagation, recorder, resource, sampling, summary,
+    propagation, recorder, resource, sampling, slo, summary,
 };
 pub use tta_primitives::*;
 

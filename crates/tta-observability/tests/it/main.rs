@@ -8,3 +8,4 @@ mod otlp;
 mod prometheus;
 mod propagation;
 mod recorder;
+mod slo;
