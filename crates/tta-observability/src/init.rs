@@ -9,6 +9,7 @@ use tta_model::name::log::TELEMETRY_DROPPED;
 use tta_primitives::observe::{self, AlreadyInstalled, Installed, Observer};
 
 use crate::config::{Config, ConfigError, ExporterKind};
+use crate::cost::CostBook;
 use crate::counts::SpanCounts;
 use crate::export::console::ConsoleExporter;
 use crate::export::{FlushError, SpanExporter};
@@ -146,6 +147,7 @@ impl Telemetry {
         let slos = Slos::new(self.slos)?;
         let metrics = Metrics::with_limits(slos.limits());
         slos.show_in(&metrics);
+        let costs = CostBook::default();
         let guard = |drain, ticker| Guard {
             installed: None,
             ticker,
@@ -153,6 +155,7 @@ impl Telemetry {
             counts: Arc::clone(&counts),
             metrics: metrics.clone(),
             slos: slos.clone(),
+            costs: costs.clone(),
         };
         if self.config.disabled {
             return Ok((None, guard(None, None)));
@@ -160,7 +163,7 @@ impl Telemetry {
         if let Some(tracer) = self.tracer {
             // On this way errors are described on the thread of the step.
             redact::prepare();
-            let recorder = Recorder::sdk(tracer, metrics.clone());
+            let recorder = Recorder::sdk(tracer, metrics.clone()).with_costs(&costs);
             return Ok((Some(Arc::new(recorder)), guard(None, Some(start_ticker(&metrics, &slos)?))));
         }
         let mut exporters = self.exporters;
@@ -172,6 +175,7 @@ impl Telemetry {
         let (recorder, finished) =
             Recorder::direct(config.sampler, config.limits, Arc::clone(&counts), metrics.clone());
         let drain = Drain::start(finished, exporters, Arc::clone(&counts)).map_err(InitError::Thread)?;
+        let recorder = recorder.with_costs(&costs);
         Ok((Some(Arc::new(recorder)), guard(Some(drain), Some(start_ticker(&metrics, &slos)?))))
     }
 }
@@ -256,6 +260,7 @@ pub struct Guard {
     counts: Arc<SpanCounts>,
     metrics: Metrics,
     slos: Slos,
+    costs: CostBook,
 }
 
 impl Guard {
@@ -263,6 +268,12 @@ impl Guard {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What was spent and saved, and by whom.
+    #[must_use]
+    pub fn costs(&self) -> &CostBook {
+        &self.costs
     }
 
     /// How the objectives stand at this moment. A copy that is kept is brought up to date once a second.

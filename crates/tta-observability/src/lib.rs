@@ -7,6 +7,7 @@
 
 pub mod config;
 mod convert;
+pub mod cost;
 mod counts;
 pub mod export;
 mod init;

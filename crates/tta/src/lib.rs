@@ -27,7 +27,7 @@ pub use tta_model as model;
 pub use tta_model::{Text, Value};
 #[cfg(feature = "observability")]
 pub use tta_observability::{
-    DROP_TIMEOUT, DropReason, Guard, InitError, SpanCounts, Telemetry, config, export, init, metrics,
+    DROP_TIMEOUT, DropReason, Guard, InitError, SpanCounts, Telemetry, config, cost, export, init, metrics,
     propagation, recorder, resource, sampling, slo, summary,
 };
 pub use tta_primitives::*;

@@ -17,6 +17,7 @@ mod drain;
 mod events;
 mod sdk;
 mod sync;
+mod usage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Receiver;
@@ -36,6 +37,7 @@ pub use sdk::ApplicationTracer;
 
 use crate::config::SpanLimits;
 use crate::convert::from_otel;
+use crate::cost::CostBook;
 use crate::counts::{DropReason, SpanCounts};
 use crate::metrics::Metrics;
 use crate::sampling::Sampler;
@@ -46,6 +48,7 @@ use buffer::{Batch, Buffers};
 pub struct Recorder {
     way: Way,
     metrics: Metrics,
+    costs: CostBook,
 }
 
 #[derive(Debug)]
@@ -94,14 +97,21 @@ impl Recorder {
         let alive = Arc::new(());
         let core =
             Arc::new(Core { buffers, limits, metrics: metrics.clone(), recorder: Arc::downgrade(&alive) });
-        let recorder = Self { way: Way::Direct { core: Arc::clone(&core), sampler, _alive: alive }, metrics };
+        let way = Way::Direct { core: Arc::clone(&core), sampler, _alive: alive };
+        let recorder = Self { way, metrics, costs: CostBook::default() };
         (recorder, Finished { core, receiver })
     }
 
     /// Makes a recorder whose spans are made by the application's own tracer provider.
     #[must_use]
     pub fn sdk(tracer: ApplicationTracer, metrics: Metrics) -> Self {
-        Self { way: Way::Sdk(tracer), metrics }
+        Self { way: Way::Sdk(tracer), metrics, costs: CostBook::default() }
+    }
+
+    /// Enters what runs cost into a book that others read.
+    #[must_use]
+    pub fn with_costs(self, costs: &CostBook) -> Self {
+        Self { costs: costs.clone(), ..self }
     }
 }
 
@@ -141,6 +151,7 @@ impl Observer for Recorder {
 
     fn event(&self, run: &Arc<RunInfo>, node: &Arc<NodeInfo>, event: &Event<'_>) {
         self.metrics.event(run, node, event);
+        self.costs.event(run, node, event);
     }
 }
 

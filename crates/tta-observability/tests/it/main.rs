@@ -2,6 +2,7 @@
 
 mod config;
 mod console;
+mod cost;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(feature = "http")]
