@@ -10,6 +10,7 @@ use tta_model::name::log::TELEMETRY_DROPPED;
 use tta_primitives::observe::{self, AlreadyInstalled, Installed, Observer};
 
 use crate::config::{Config, ConfigError, ExporterKind, MetricsExporter};
+use crate::cost::CostBook;
 use crate::counts::SpanCounts;
 use crate::export::console::ConsoleExporter;
 use crate::export::{FlushError, SpanExporter};
@@ -20,6 +21,8 @@ use crate::redact;
 use crate::report;
 use crate::resource::Resource;
 use crate::sampling::{Sampler, TailConfig};
+use crate::slo::{Slo, SloError, Slos};
+use crate::ticker::Ticker;
 use crate::ways::Ways;
 
 /// How long a [`Guard`] waits for the last spans to be sent when it is dropped: five seconds.
@@ -67,6 +70,7 @@ pub struct Telemetry {
     config: Config,
     exporters: Vec<Box<dyn SpanExporter>>,
     tracer: Option<ApplicationTracer>,
+    slos: Vec<Slo>,
 }
 
 impl Telemetry {
@@ -85,7 +89,7 @@ impl Telemetry {
 
     /// Starts from a configuration.
     pub fn with_config(config: Config) -> Self {
-        Self { config, exporters: Vec::new(), tracer: None }
+        Self { config, exporters: Vec::new(), tracer: None, slos: Vec::new() }
     }
 
     /// Names the service.
@@ -114,6 +118,12 @@ impl Telemetry {
         self
     }
 
+    /// Follows one more [objective](crate::slo).
+    pub fn slo(mut self, slo: Slo) -> Self {
+        self.slos.push(slo);
+        self
+    }
+
     /// Has the application's own tracer make the spans. Its provider then decides on sampling, limits and
     /// export; what is set here for those is not used.
     pub fn tracer(mut self, tracer: ApplicationTracer) -> Self {
@@ -134,7 +144,7 @@ impl Telemetry {
     /// is set for it.
     ///
     /// # Errors
-    /// If an exporter cannot be set up, or recording has been started already.
+    /// If an exporter cannot be set up, two objectives have the same name, or recording has been started already.
     pub fn install(self) -> Result<Guard, InitError> {
         let log = self.config.logs.clone();
         let (observer, mut guard) = self.build()?;
@@ -149,16 +159,21 @@ impl Telemetry {
     /// recording is disabled.
     ///
     /// # Errors
-    /// If an exporter cannot be set up.
+    /// If an exporter cannot be set up, or two objectives have the same name.
     pub fn build(self) -> Result<(Option<Arc<dyn Observer>>, Guard), InitError> {
         let counts = Arc::new(SpanCounts::default());
-        let metrics = Metrics::new();
+        let slos = Slos::new([self.config.slos.clone(), self.slos].concat())?;
+        let metrics = Metrics::with_limits(slos.limits());
+        slos.show_in(&metrics);
         let mut guard = Guard {
             installed: None,
+            ticker: None,
             drain: None,
             ways: Ways::default(),
             counts: Arc::clone(&counts),
             metrics: metrics.clone(),
+            slos: slos.clone(),
+            costs: CostBook::default(),
         };
         if self.config.disabled {
             return Ok((None, guard));
@@ -169,7 +184,9 @@ impl Telemetry {
         if let Some(tracer) = self.tracer {
             // On this way errors are described on the thread of the step.
             redact::prepare();
-            return Ok((Some(Arc::new(Recorder::sdk(tracer, metrics))), guard));
+            guard.ticker = Some(start_ticker(&metrics, &slos)?);
+            let recorder = Recorder::sdk(tracer, metrics).with_costs(&guard.costs);
+            return Ok((Some(Arc::new(recorder)), guard));
         }
         let mut exporters = self.exporters;
         for kind in &self.config.exporters {
@@ -177,10 +194,11 @@ impl Telemetry {
         }
         let config = self.config;
         let (recorder, finished) =
-            Recorder::direct(config.sampler, config.limits, Arc::clone(&counts), metrics);
+            Recorder::direct(config.sampler, config.limits, Arc::clone(&counts), metrics.clone());
         let drain = Drain::start(finished, Outlets { exporters, tail: config.tail, logs: None }, counts);
         guard.drain = Some(drain.map_err(InitError::Thread)?);
-        Ok((Some(Arc::new(recorder)), guard))
+        guard.ticker = Some(start_ticker(&metrics, &slos)?);
+        Ok((Some(Arc::new(recorder.with_costs(&guard.costs))), guard))
     }
 }
 
@@ -194,6 +212,16 @@ impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Telemetry").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+/// Lets the windows of metrics and of objectives slide.
+fn start_ticker(metrics: &Metrics, slos: &Slos) -> Result<Ticker, InitError> {
+    let (metrics, slos) = (metrics.clone(), slos.clone());
+    let tick = move || {
+        metrics.tick();
+        slos.tick(&metrics);
+    };
+    Ticker::start(tick).map_err(InitError::Thread)
 }
 
 fn make(
@@ -247,8 +275,11 @@ pub enum InitError {
     /// A page of metrics or a Pushgateway was asked for, and is not part of this program.
     #[error("metrics cannot be shown to Prometheus: {}", crate::config::WITHOUT_HTTP)]
     WithoutHttp,
+    /// Two objectives have the same name, or there are too many.
+    #[error(transparent)]
+    Slo(#[from] SloError),
     /// The operating system gave no thread.
-    #[error("cannot start the drain thread")]
+    #[error("cannot start a thread that records")]
     Thread(#[source] io::Error),
 }
 
@@ -259,10 +290,13 @@ pub enum InitError {
 #[must_use = "recording stops when this is dropped: bind it as `let _guard = ...`; `let _ = ...` drops it at once"]
 pub struct Guard {
     installed: Option<Installed>,
+    ticker: Option<Ticker>,
     drain: Option<Drain>,
     ways: Ways,
     counts: Arc<SpanCounts>,
     metrics: Metrics,
+    slos: Slos,
+    costs: CostBook,
 }
 
 impl Guard {
@@ -276,6 +310,19 @@ impl Guard {
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.ways.address()
+    }
+
+    /// What was spent and saved, and by whom.
+    #[must_use]
+    pub fn costs(&self) -> &CostBook {
+        &self.costs
+    }
+
+    /// How the objectives stand at this moment. A copy that is kept is brought up to date once a second.
+    #[must_use]
+    pub fn slos(&self) -> &Slos {
+        self.slos.tick(&self.metrics);
+        &self.slos
     }
 
     /// What has become of the spans so far. Spans made by the application's own tracer are not among them.
@@ -303,6 +350,7 @@ impl Guard {
     fn stop(&mut self, timeout: Duration) -> Result<(), FlushError> {
         // Removed first, so that nothing new comes while the last spans leave.
         self.installed.take();
+        self.ticker.take();
         let deadline = Instant::now() + timeout.min(LONGEST);
         let spans = self.drain.take().map_or(Ok(()), |drain| drain.stop(timeout));
         // Metrics go last, so that they tell what became of the spans.

@@ -7,6 +7,7 @@
 
 pub mod config;
 mod convert;
+pub mod cost;
 mod counts;
 pub mod doctor;
 pub mod export;
@@ -19,6 +20,8 @@ mod redact;
 mod report;
 pub mod resource;
 pub mod sampling;
+pub mod slo;
+mod ticker;
 mod ways;
 
 pub use counts::{DropReason, SpanCounts};

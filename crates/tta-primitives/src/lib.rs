@@ -31,7 +31,8 @@ pub use compose::{
     saga, switch, switch_async, validate,
 };
 pub use context::{
-    CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, State, WorkflowContext, WorkflowContextBuilder,
+    CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, Reservation, Spend, State, WorkflowContext,
+    WorkflowContextBuilder,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Child, Flow, Lint, LintKind, Role};

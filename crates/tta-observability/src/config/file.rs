@@ -7,13 +7,16 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
+use tta_model::name::attribute;
+
+use crate::slo::{Slo, SloList};
 
 /// The keys of a file, with the variables that say the same.
 pub const FILE_KEYS: &[(&str, &str)] = &[
     ("disabled", "OTEL_SDK_DISABLED"),
     ("environment", "TTA_ENVIRONMENT"),
-    ("service.name", "OTEL_SERVICE_NAME"),
-    ("service.attributes", "OTEL_RESOURCE_ATTRIBUTES"),
+    (attribute::SERVICE_NAME.key, "OTEL_SERVICE_NAME"),
+    ("resource", "OTEL_RESOURCE_ATTRIBUTES"),
     ("traces.exporters", "OTEL_TRACES_EXPORTER"),
     ("traces.sampler", "OTEL_TRACES_SAMPLER"),
     ("traces.sampler_arg", "OTEL_TRACES_SAMPLER_ARG"),
@@ -99,6 +102,14 @@ impl SettingsFile {
         Ok((file, table))
     }
 
+    /// The objectives of a file.
+    pub(super) fn slos(path: &Path, table: &Table) -> Result<Vec<Slo>, FileError> {
+        let Some(list) = table.get(SLO) else { return Ok(Vec::new()) };
+        let list = list.clone().try_into::<SloList>();
+        let failed = |error: toml::de::Error| error.message().to_owned();
+        list.map(|list| list.0).map_err(|error| FileError { path: path.to_owned(), reason: failed(error) })
+    }
+
     /// The value that the file has for a variable.
     pub(super) fn value(&self, variable: &str) -> Option<&str> {
         self.values.get(variable).map(|(_, value)| value.as_str())
@@ -131,7 +142,7 @@ impl SettingsFile {
 }
 
 /// The key of the objectives, which are read by themselves.
-pub(super) const SLO: &str = "slo";
+const SLO: &str = "slo";
 
 fn is_below(known: &str, key: &str) -> bool {
     known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))

@@ -30,6 +30,7 @@ pub use otlp::{Compression, OtlpConfig, OtlpEndpoint, OtlpProtocol};
 
 use crate::logs::{LogConfig, LogFormat};
 use crate::sampling::{Environment, Sampler, TailConfig};
+use crate::slo::Slo;
 use file::SettingsFile;
 use read::Reader;
 
@@ -57,6 +58,8 @@ pub struct Config {
     pub tail: Option<TailConfig>,
     /// Where the program runs (`TTA_ENVIRONMENT`): what is usual there decides on sampling where nothing else does.
     pub environment: Option<Environment>,
+    /// What is promised of workflows and primitives (`[[slo]]` of a file).
+    pub slos: Vec<Slo>,
     /// Where metrics go (`OTEL_METRICS_EXPORTER`).
     pub metrics: MetricsConfig,
     /// Which lines are written (`TTA_LOG`, `TTA_LOG_FORMAT`), and whether they are exported (`OTEL_LOGS_EXPORTER`).
@@ -115,6 +118,7 @@ impl Default for Config {
             sampler: Sampler::default(),
             tail: None,
             environment: None,
+            slos: Vec::new(),
             metrics: MetricsConfig::default(),
             logs: LogConfig::default(),
             batch: BatchConfig::default(),
@@ -172,18 +176,27 @@ impl Config {
     /// # Errors
     /// As [`from_env`](Self::from_env).
     pub fn from_file(path: &Path, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let (file, _) = SettingsFile::read(path)?;
+        let (file, table) = SettingsFile::read(path)?;
         let is_set = |name: &str| lookup(name).is_some_and(|value| !value.trim().is_empty());
         let both = |name: &str| {
             lookup(name).filter(|_| is_set(name)).or_else(|| file.value(name).map(str::to_owned))
         };
+        let slos = SettingsFile::slos(path, &table);
         let mut result = Self::from_lookup(&both);
         if let Err(error) = &mut result {
             for problem in error.problems.iter_mut().filter(|problem| !is_set(&problem.variable)) {
                 problem.variable = file.place(&problem.variable).unwrap_or(problem.variable.clone());
             }
         }
-        result
+        match (result, slos) {
+            (Ok(config), Ok(slos)) => Ok(Self { slos, ..config }),
+            (Err(mut error), Err(more)) => {
+                error.problems.extend(ConfigError::from(more).problems);
+                Err(error)
+            }
+            (result, Err(error)) => result.and(Err(error.into())),
+            (Err(error), Ok(_)) => Err(error),
+        }
     }
 
     /// The defaults with variables applied that a function knows.
@@ -203,17 +216,14 @@ impl Config {
     /// ```
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(lookup);
-        let (environment, sampler, tail) = sampling::read(&mut reader);
         let mut config = Self {
             disabled: reader.parsed("OTEL_SDK_DISABLED", read::boolean).unwrap_or(false),
             service_name: reader.text("OTEL_SERVICE_NAME"),
             resource_attributes: reader.parsed("OTEL_RESOURCE_ATTRIBUTES", list::pairs).unwrap_or_default(),
-            environment,
-            sampler,
-            tail,
-            logs: logs(&mut reader),
             ..Self::default()
         };
+        (config.environment, config.sampler, config.tail) = sampling::read(&mut reader);
+        config.logs = logs(&mut reader);
         config.metrics.read(&mut reader);
         if let Some(exporters) = reader.parsed("OTEL_TRACES_EXPORTER", exporters) {
             config.exporters = exporters;

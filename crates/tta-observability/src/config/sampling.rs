@@ -48,6 +48,7 @@ fn sampler(reader: &mut Reader<'_>) -> Option<Sampler> {
             let expected = "expected always_on, always_off, traceidratio, rate_limited or adaptive, or one of \
                             them after parentbased_";
             reader.parsed::<()>("OTEL_TRACES_SAMPLER", |_| Err(expected.to_owned()));
+            argument(reader, PART, &ratio);
             None
         }
     }?;

@@ -202,20 +202,6 @@ impl CellSum {
     pub(super) fn active(&self) -> u64 {
         self.started.saturating_sub(self.executions())
     }
-
-    pub(super) fn merge(&mut self, other: &Self) {
-        self.started += other.started;
-        self.ended.iter_mut().zip(other.ended).for_each(|(sum, count)| *sum += count);
-        self.nanos += other.nanos;
-        self.buckets.iter_mut().zip(other.buckets).for_each(|(sum, count)| *sum += count);
-        self.bins.merge(&other.bins);
-        self.in_time.resize(self.in_time.len().max(other.in_time.len()), 0);
-        self.in_time.iter_mut().zip(&other.in_time).for_each(|(sum, count)| *sum += count);
-        self.retries += other.retries;
-        self.lookups += other.lookups;
-        self.hits += other.hits;
-        other.errors.iter().for_each(|error| count_error(&mut self.errors, *error));
-    }
 }
 
 fn count_error(errors: &mut Vec<ErrorCount>, error: ErrorCount) {

@@ -79,6 +79,12 @@ impl Metrics {
                 self.save("router", (run, node), *saved_micro_usd);
             }
             Event::CacheLookedUp { .. } => self.looked_up(run, node, event),
+            Event::Spent { amount_micro_usd, provider, model } => {
+                let workflow = Some(run.workflow_name.clone());
+                let labels = [provider.cloned(), model.cloned(), primitive(), workflow, agent_type(run)];
+                self.add(Fact::Spent, &labels, (*amount_micro_usd).max(0));
+            }
+            Event::ModelCallFinished { .. } => self.model_called(run, event),
             _ => {}
         }
     }
@@ -96,11 +102,36 @@ impl Metrics {
         }
     }
 
+    fn model_called(&self, run: &RunInfo, event: &Event<'_>) {
+        let Event::ModelCallFinished { provider, model, operation, took, error_type, unpriced, .. } = event
+        else {
+            return;
+        };
+        let (provider, model) = (Some((*provider).clone()), Some((*model).clone()));
+        let operation = Some(Text::Static(operation));
+        for (ours, theirs, tokens) in sides(event) {
+            let labels = [provider.clone(), model.clone(), Some(Text::Static(ours)), agent_type(run)];
+            self.add(Fact::Tokens, &labels, i64::try_from(tokens).unwrap_or(i64::MAX));
+            let kind = Some(Text::Static(theirs));
+            let labels = [operation.clone(), provider.clone(), kind, model.clone(), None, None, None];
+            self.observe(Fact::TokenUsage, &labels, tokens as f64);
+        }
+        if *unpriced {
+            self.add(Fact::Unpriced, &[provider.clone(), model.clone()], 1);
+        }
+        let error = error_type.map(Text::Static);
+        let labels = [operation, provider, error, model, None, None, None];
+        self.observe(Fact::CallDuration, &labels, took.as_secs_f64());
+    }
+
     fn save(&self, source: &'static str, (run, node): (&RunInfo, &NodeInfo), micro_usd: i64) {
         if micro_usd > 0 {
-            let agent = run.ids.agent_type().map(|agent| Text::from(agent.to_owned()));
-            let labels =
-                [Some(Text::Static(source)), Some(node.name.clone()), Some(run.workflow_name.clone()), agent];
+            let labels = [
+                Some(Text::Static(source)),
+                Some(node.name.clone()),
+                Some(run.workflow_name.clone()),
+                agent_type(run),
+            ];
             self.add(Fact::Saved, &labels, micro_usd);
         }
     }
@@ -108,6 +139,26 @@ impl Metrics {
     fn add(&self, fact: Fact, labels: &[Option<Text>], amount: i64) {
         self.core.tally(|tallies, admitted| tallies.add(admitted, fact, labels, amount));
     }
+
+    fn observe(&self, fact: Fact, labels: &[Option<Text>], value: f64) {
+        self.core.tally(|tallies, admitted| tallies.observe(admitted, fact, labels, value));
+    }
+}
+
+fn agent_type(run: &RunInfo) -> Option<Text> {
+    run.ids.agent_type().map(|agent| Text::from(agent.to_owned()))
+}
+
+/// The sides of a model call that had tokens: our word, that of the GenAI conventions, and how many.
+fn sides(event: &Event<'_>) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+    let (prompt, completion) = match event {
+        Event::ModelCallFinished { prompt_tokens, completion_tokens, .. } => {
+            (*prompt_tokens, *completion_tokens)
+        }
+        _ => (0, 0),
+    };
+    let sides = [("prompt", "input", prompt), ("completion", "output", completion)];
+    sides.into_iter().filter(|(.., tokens)| *tokens > 0)
 }
 
 /// The state of a circuit as a number: 0 closed, 1 half open, 2 open.

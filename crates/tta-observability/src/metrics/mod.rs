@@ -9,6 +9,7 @@ mod cell;
 mod collect;
 mod exemplars;
 mod meter;
+mod objectives;
 mod shard;
 mod slots;
 mod snapshot;

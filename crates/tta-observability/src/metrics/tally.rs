@@ -45,10 +45,6 @@ pub(crate) enum Fact {
     TokenUsage,
     /// The seconds of a call, as the GenAI conventions have it.
     CallDuration,
-    /// The seconds to the first chunk, as the GenAI conventions have it.
-    FirstChunk,
-    /// The seconds between chunks, as the GenAI conventions have it.
-    ChunkDuration,
 }
 
 impl Fact {
@@ -73,8 +69,6 @@ impl Fact {
             Self::Unpriced => &metric::TTA_TELEMETRY_UNPRICED_CALLS_TOTAL,
             Self::TokenUsage => &metric::GEN_AI_CLIENT_TOKEN_USAGE,
             Self::CallDuration => &metric::GEN_AI_CLIENT_OPERATION_DURATION,
-            Self::FirstChunk => &metric::GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK,
-            Self::ChunkDuration => &metric::GEN_AI_CLIENT_OPERATION_TIME_PER_OUTPUT_CHUNK,
         }
     }
 

@@ -11,7 +11,9 @@ use std::time::SystemTime;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{self as otel, Status};
 use tta_model::{Attributes, EventRecord, Key, LinkRecord, SpanStatus, Text, Value};
+use tta_primitives::observe::Event;
 
+use super::usage::Usage;
 use crate::convert::from_otel;
 
 /// What is added to a span while it is open.
@@ -30,6 +32,8 @@ pub(super) struct Added {
     pub(super) links: Vec<LinkRecord>,
     pub(super) status: Option<SpanStatus>,
     pub(super) name: Option<Text>,
+    /// What model calls came to, if there was one.
+    pub(super) usage: Option<Box<Usage>>,
     pub(super) dropped_attributes: u32,
     pub(super) dropped_events: u32,
     /// The node has ended; what comes later is left out.
@@ -60,6 +64,10 @@ impl Extras {
             let taken = attributes.iter_mut().filter_map(Option::take);
             taken.for_each(|attribute| added.set(attribute, limits));
         });
+    }
+
+    pub(super) fn add_usage(&self, happened: &Event<'_>) {
+        self.add(|added| added.usage.get_or_insert_default().add(happened));
     }
 
     pub(super) fn add_event(&self, event: EventRecord, limits: AddLimits) {

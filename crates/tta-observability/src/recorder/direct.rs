@@ -17,6 +17,7 @@ use tta_primitives::random;
 use super::ambient::Ambient;
 use super::buffer::{Batch, ErrorInfo, Rare, RawSpan, ThreadBuffer, index};
 use super::current::{Added, CurrentSpan, Extras};
+use super::usage::Usage;
 use super::{Core, assemble, ended, events, said};
 use crate::convert::to_otel;
 use crate::logs;
@@ -214,6 +215,10 @@ impl Start {
         let mut rare = error_info(finished, described);
         if let Some(added) = added {
             let first = index(batch.attributes.len());
+            // Before what the application has set, which is the last word.
+            if let Some(usage) = added.usage.take() {
+                batch.attributes.extend(usage.attributes());
+            }
             batch.attributes.append(&mut added.attributes);
             raw.attributes = first..index(batch.attributes.len());
             let first = index(batch.events.len());
@@ -300,6 +305,9 @@ impl Observation for DirectSpan {
     }
 
     fn event(&self, event: &Event<'_>) {
+        if Usage::is_told_by(event) {
+            return self.extras.add_usage(event);
+        }
         let limits = assemble::while_open(&self.core.limits);
         let mut set = |key, value| self.extras.set_attributes(&mut [Some((key, value))], limits);
         let record = events::record(event, self.start.anchor.unix_nanos_at(clock::ticks()), &mut set);

@@ -18,6 +18,7 @@ mod events;
 mod overhead;
 mod sdk;
 mod sync;
+mod usage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Receiver;
@@ -38,6 +39,7 @@ pub use sdk::ApplicationTracer;
 
 use crate::config::SpanLimits;
 use crate::convert::from_otel;
+use crate::cost::CostBook;
 use crate::counts::{DropReason, SpanCounts};
 use crate::logs;
 use crate::metrics::Metrics;
@@ -49,6 +51,7 @@ use buffer::{Batch, Buffers};
 pub struct Recorder {
     way: Way,
     metrics: Metrics,
+    costs: CostBook,
 }
 
 #[derive(Debug)]
@@ -100,13 +103,20 @@ impl Recorder {
         let core =
             Arc::new(Core { buffers, limits, metrics: metrics.clone(), recorder: Arc::downgrade(&alive) });
         let finished = Finished { core: Arc::clone(&core), receiver, sampler: sampler.clone() };
-        (Self { way: Way::Direct { core, sampler, _alive: alive }, metrics }, finished)
+        let way = Way::Direct { core, sampler, _alive: alive };
+        (Self { way, metrics, costs: CostBook::default() }, finished)
     }
 
     /// Makes a recorder whose spans are made by the application's own tracer provider.
     #[must_use]
     pub fn sdk(tracer: ApplicationTracer, metrics: Metrics) -> Self {
-        Self { way: Way::Sdk(tracer), metrics }
+        Self { way: Way::Sdk(tracer), metrics, costs: CostBook::default() }
+    }
+
+    /// Enters what runs cost into a book that others read.
+    #[must_use]
+    pub fn with_costs(self, costs: &CostBook) -> Self {
+        Self { costs: costs.clone(), ..self }
     }
 }
 
@@ -148,6 +158,7 @@ impl Observer for Recorder {
 
     fn event(&self, run: &Arc<RunInfo>, node: &Arc<NodeInfo>, event: &Event<'_>) {
         self.metrics.event(run, node, event);
+        self.costs.event(run, node, event);
         logs::event(run, node, event);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use opentelemetry::global::{BoxedTracer, ObjectSafeTracer};
@@ -17,6 +17,7 @@ use tta_primitives::observe::{
 use tta_primitives::random;
 
 use super::ambient::Ambient;
+use super::usage::Usage;
 use super::{Parent, ended, events, said};
 use crate::convert::{from_otel, to_otel};
 use crate::logs;
@@ -97,6 +98,7 @@ impl ApplicationTracer {
             start: node.ticks,
             anchor: node.run.anchor,
             metrics: metrics.clone(),
+            usage: Mutex::default(),
         }))
     }
 
@@ -123,6 +125,8 @@ struct SdkSpan {
     start: u64,
     anchor: Anchor,
     metrics: Metrics,
+    /// What model calls came to: a provider keeps every value that is set, so the sums are set once.
+    usage: Mutex<Option<Box<Usage>>>,
 }
 
 impl Observation for SdkSpan {
@@ -140,6 +144,10 @@ impl Observation for SdkSpan {
     }
 
     fn event(&self, event: &Event<'_>) {
+        if Usage::is_told_by(event) {
+            let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+            return usage.get_or_insert_default().add(event);
+        }
         let span = self.context.span();
         let at = self.anchor.unix_nanos_at(clock::ticks());
         let record = events::record(event, at, &mut |key, value| {
@@ -158,6 +166,10 @@ impl Observation for SdkSpan {
 
     fn finished(self: Arc<Self>, finished: &NodeFinished<'_>) {
         ended(&self.metrics, finished, Some(self.span_id));
+        let usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(usage) = usage {
+            set_all(&self.context.span(), &usage.attributes());
+        }
         let end = finished.ticks.max(self.start);
         let ending = Ending {
             finished,

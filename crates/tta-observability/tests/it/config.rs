@@ -314,7 +314,9 @@ mod file {
             environment = "staging"
             [service]
             name = "shop"
-            attributes = { team = "a,b", region = "north" }
+            [resource]
+            team = "a,b"
+            region = "north"
             [traces]
             exporters = ["console"]
             sampler = "parentbased_traceidratio"
@@ -381,6 +383,17 @@ mod file {
         // What the environment says is the environment's mistake.
         let variables = [("OTEL_EXPORTER_PROMETHEUS_PORT", "x")];
         check("[metrics]\nport = 1", &variables, "OTEL_EXPORTER_PROMETHEUS_PORT=\"x\": expected a port");
+    }
+
+    #[test]
+    fn objectives_are_in_a_file() {
+        let text = "[[slo]]\nname = \"api\"\nworkflow = \"report\"\navailability = 0.999\nwindow = \"30d\"";
+        let config = from(text, &[]).expect("it is right");
+        assert_eq!((config.slos.len(), config.slos[0].name().as_str()), (1, "api"));
+        let wrong =
+            "[[slo]]\nname = \"api\"\nworkflow = \"report\"\navailability = 99.9\n[metrics]\nport = -1";
+        let error = from(wrong, &[]).expect_err("both are wrong");
+        assert!(error.contains("metrics.port") && error.contains("api"), "{error}");
     }
 
     #[test]

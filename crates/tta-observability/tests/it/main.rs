@@ -2,6 +2,7 @@
 
 mod config;
 mod console;
+mod cost;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(feature = "http")]
@@ -9,3 +10,4 @@ mod prometheus;
 mod propagation;
 mod recorder;
 mod sampling;
+mod slo;

@@ -10,6 +10,7 @@ mod child;
 mod held;
 mod ledger;
 mod life;
+mod spending;
 mod state;
 mod wire;
 
@@ -24,6 +25,7 @@ use tta_model::{Attributes, Key, SpanContext, SpanId, Text, TraceFlags, TraceId,
 pub use builder::WorkflowContextBuilder;
 pub use checkpoints::{CHECKPOINT_LIMIT, Checkpoint};
 pub use ledger::MicroUsd;
+pub use spending::{Reservation, Spend};
 pub use state::State;
 pub use wire::ModelTier;
 
@@ -32,7 +34,7 @@ pub(crate) use child::run_attributes;
 pub(crate) use life::{Life, Shield, outliving};
 
 use crate::clock::{self, Instant};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::flow::Plan;
 use crate::observe::{Event, Observation, Observer, RunInfo};
 use crate::random;
@@ -315,31 +317,6 @@ impl WorkflowContext {
     #[must_use]
     pub fn dropped_checkpoints(&self) -> u64 {
         self.shared.checkpoints.dropped()
-    }
-
-    /// What the run has spent so far, in every branch.
-    #[must_use]
-    pub fn spent(&self) -> MicroUsd {
-        self.shared.life.ledger.spent()
-    }
-
-    /// What the run may spend.
-    #[must_use]
-    pub fn budget(&self) -> Option<MicroUsd> {
-        self.shared.life.ledger.budget()
-    }
-
-    /// Adds an amount to what the run has spent and returns the sum.
-    pub fn charge(&self, amount: MicroUsd) -> MicroUsd {
-        self.shared.life.ledger.charge(amount)
-    }
-
-    /// Checks that the run may spend an amount more.
-    ///
-    /// # Errors
-    /// An error of kind [`BudgetExceeded`](crate::ErrorKind::BudgetExceeded) if it may not.
-    pub fn check_budget(&self, amount: MicroUsd) -> Result<()> {
-        self.shared.life.ledger.check(amount)
     }
 
     /// Cancels every run of this context: each ends with an error of kind

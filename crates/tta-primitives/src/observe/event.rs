@@ -207,6 +207,34 @@ pub enum Event<'a> {
         /// Its number, from 1.
         iteration: u32,
     },
+    /// Money was spent.
+    Spent {
+        /// How much, in millionths of a US dollar; not below zero.
+        amount_micro_usd: i64,
+        /// The provider of the model, if a model was paid.
+        provider: Option<&'a Text>,
+        /// The name of the model, if a model was paid.
+        model: Option<&'a Text>,
+    },
+    /// A call of a model has ended. What it cost is told of [apart](Self::Spent).
+    ModelCallFinished {
+        /// The provider of the model.
+        provider: &'a Text,
+        /// The name of the model.
+        model: &'a Text,
+        /// What was asked of it, in the words of OpenTelemetry, such as `chat` or `embeddings`.
+        operation: &'static str,
+        /// How many tokens the prompt had.
+        prompt_tokens: u64,
+        /// How many tokens the answer had.
+        completion_tokens: u64,
+        /// How long it took.
+        took: Duration,
+        /// The class of the error, if it failed.
+        error_type: Option<&'static str>,
+        /// Whether its price is not known, so that it counts as free.
+        unpriced: bool,
+    },
     /// Something that a step of the application wants recorded.
     Custom {
         /// What happened.

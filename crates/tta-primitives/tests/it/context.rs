@@ -5,7 +5,8 @@ use std::time::Duration;
 use tta_model::w3c::{Baggage, TraceParent, TraceState};
 use tta_primitives::testkit::Tape;
 use tta_primitives::{
-    CHECKPOINT_LIMIT, ErrorKind, Flow, MicroUsd, ModelTier, State, WorkflowContext, parallel, step, step_with,
+    CHECKPOINT_LIMIT, ErrorKind, Flow, MicroUsd, ModelTier, Spend, State, WorkflowContext, parallel, step,
+    step_with,
 };
 
 fn full() -> WorkflowContext {
@@ -290,4 +291,70 @@ fn the_attributes_of_a_context_leave_out_what_is_absent() {
     ];
     assert_eq!(keys(&full()), all);
     assert!(full().to_otel_context().iter().all(|(_, value)| value.to_string() != "unknown"));
+}
+
+/// A step that charges and then does as the input says.
+fn paid(name: &'static str) -> Flow<i64, i64> {
+    step_with(name, |amount: i64, cx: WorkflowContext| async move {
+        let reservation = cx.reserve(MicroUsd(amount))?;
+        tokio::task::yield_now().await;
+        reservation.settle(Spend::on_model(MicroUsd(amount), "openai", "gpt-4o"))?;
+        Ok(amount)
+    })
+}
+
+#[tokio::test]
+async fn branches_never_spend_the_same_money_twice() {
+    // Each waits after it has asked, so all three ask before any has paid.
+    let cx = WorkflowContext::builder().budget(MicroUsd(100)).build();
+    let flow = parallel([paid("a"), paid("b"), paid("c")]).settled();
+    let results = flow.run(40, &cx).await.unwrap();
+    let kinds: Vec<_> = results.into_iter().map(|result| result.err().map(|error| error.kind())).collect();
+    assert_eq!(kinds, [None, None, Some(ErrorKind::BudgetExceeded)]);
+    assert_eq!((cx.spent(), cx.reserved()), (MicroUsd(80), MicroUsd(0)));
+}
+
+#[tokio::test]
+async fn what_a_call_costs_too_much_is_an_error_after_it_is_charged() {
+    let dear = step_with("dear", |(): (), cx: WorkflowContext| async move {
+        cx.reserve(MicroUsd(10))?.settle(MicroUsd(150))?;
+        Ok(())
+    });
+    let tape = Tape::new();
+    let cx =
+        WorkflowContext::builder().budget(MicroUsd(100)).observer(std::sync::Arc::new(tape.clone())).build();
+    let error = dear.run((), &cx).await.unwrap_err();
+    assert_eq!((error.kind(), cx.spent()), (ErrorKind::BudgetExceeded, MicroUsd(150)));
+    let spent = "Spent { amount_micro_usd: 150, provider: None, model: None }";
+    assert_eq!(tape.named("primitive.dear.execute")[0].events, [spent], "told of once");
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_holds_no_money() {
+    let hangs = step_with("hangs", |(): (), cx: WorkflowContext| async move {
+        let _reservation = cx.reserve(MicroUsd(100))?;
+        std::future::pending::<tta_primitives::Result<()>>().await
+    });
+    let cx = WorkflowContext::builder().budget(MicroUsd(100)).build();
+    {
+        let mut run = std::pin::pin!(hangs.run((), &cx));
+        assert!(
+            run.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending()
+        );
+        assert_eq!(cx.check_budget(MicroUsd(1)).unwrap_err().kind(), ErrorKind::BudgetExceeded);
+    }
+    assert_eq!(cx.reserved(), MicroUsd(0));
+    paid("next").run(100, &cx).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_charge_is_told_of_where_it_was_made() {
+    let tape = Tape::new();
+    let cx = tape.context();
+    (paid("a") >> paid("b")).run(5, &cx).await.unwrap();
+    let spent = r#"Spent { amount_micro_usd: 5, provider: Some("openai"), model: Some("gpt-4o") }"#;
+    for step in ["primitive.a.execute", "primitive.b.execute"] {
+        assert_eq!(tape.named(step)[0].events, [spent]);
+    }
+    assert_eq!(cx.spent(), MicroUsd(10));
 }
