@@ -5,6 +5,7 @@
 mod bench;
 mod coverage;
 mod demo;
+mod packages;
 mod process;
 mod python;
 mod source;

@@ -1,8 +1,9 @@
-//! The Python that plays the other side in the OTLP tests.
+//! The Python that plays the other side in tests.
 //!
 //! The receiver under `crates/tta/tests/receiver/` decodes what TTA exports with OpenTelemetry's own
-//! generated code, so that our encoder is not its own judge. It needs two packages from PyPI; they go
-//! into a virtual environment below the target directory and nowhere else.
+//! generated code, and the parsers of Prometheus' Python client read the pages of metrics, so that no encoder of ours
+//! is its own judge. What they need from PyPI goes into a virtual environment below the target directory and nowhere
+//! else.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

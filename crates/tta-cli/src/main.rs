@@ -1,6 +1,7 @@
 //! The `tta` command.
 #![expect(clippy::print_stderr, reason = "a command talks to its user")]
 
+mod assets;
 mod demo;
 mod doctor;
 mod render;
@@ -25,6 +26,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Show which settings are in force, and what is wrong with them.
     Doctor(doctor::Arguments),
+    /// Write the files by which other programs know TTA's metrics, such as the configuration of Prometheus.
+    Assets(assets::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Assets(arguments) => assets::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use cargo_metadata::Metadata;
 
 use super::report::{Outcome, Tally};
-use crate::{process, python, walls, workspace};
+use crate::{packages, process, python, walls, workspace};
 
 /// A named check.
 pub(super) struct Step {
@@ -45,6 +45,7 @@ pub(super) const ALL: &[Step] = &[
     Step { name: "walls", run: |_| walls::check().map(|()| Outcome::Passed) },
     Step { name: "clippy", run: |_| passed(&mut process::cargo(CLIPPY)) },
     Step { name: "python", run: python_environment },
+    Step { name: "packages", run: |_| needed_by("Prometheus", packages::prepare()) },
     Step { name: "tests", run: tests },
     Step {
         name: "doctests",
@@ -65,15 +66,18 @@ fn passed(command: &mut Command) -> Result<Outcome> {
     process::run(command).map(|()| Outcome::Passed)
 }
 
-/// Makes the receiver's Python; without it its tests skip themselves, which CI must not accept in silence.
+/// Makes the Python of the receiver, and of the parsers that read our metrics.
 fn python_environment(bench: &mut Bench) -> Result<Outcome> {
-    match python::prepare(&workspace::root(), bench.metadata.target_directory.as_std_path()) {
-        Ok(interpreter) => {
-            bench.python = Some(interpreter);
-            Ok(Outcome::Passed)
-        }
+    let prepared = python::prepare(&workspace::root(), bench.metadata.target_directory.as_std_path());
+    needed_by("Python", prepared.map(|interpreter| bench.python = Some(interpreter)))
+}
+
+/// Without what was to be prepared some tests skip themselves, which CI must not accept in silence.
+fn needed_by(tests: &str, prepared: Result<()>) -> Result<Outcome> {
+    match prepared {
+        Ok(()) => Ok(Outcome::Passed),
         Err(error) if std::env::var("CI").is_ok_and(|value| value == "true" || value == "1") => Err(error),
-        Err(error) => Ok(Outcome::Skipped(format!("the receiver's tests do not run: {error:#}"))),
+        Err(error) => Ok(Outcome::Skipped(format!("the tests with {tests} do not run: {error:#}"))),
     }
 }
 

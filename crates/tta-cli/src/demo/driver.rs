@@ -117,7 +117,7 @@ impl Driver {
 
 /// Waits for Ctrl-C, or for what a supervisor sends to end a process. It never comes where signals cannot be
 /// listened to; then the process ends as the system does it.
-async fn told_to_stop() {
+pub(super) async fn told_to_stop() {
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await

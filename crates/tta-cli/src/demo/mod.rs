@@ -15,6 +15,7 @@ use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use clap::Args;
@@ -27,6 +28,7 @@ use crate::render::table;
 use crate::render::waterfall::{WaterfallOptions, waterfall};
 use corpus::Corpus;
 use document::Limits;
+use driver::Driver;
 use outcome::{Outcome, Sample};
 
 /// The name of the service in the demo's telemetry.
@@ -64,6 +66,9 @@ pub(crate) struct Arguments {
     /// Stop after the runs, instead of going on with about one a second until Ctrl-C.
     #[arg(long)]
     exit: bool,
+    /// Make no more runs after the first ones, and show the metrics of these until Ctrl-C.
+    #[arg(long, conflicts_with = "exit")]
+    hold: bool,
     /// Print the outcome as JSON.
     #[arg(long)]
     json: bool,
@@ -103,7 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
 
     let runs = arguments.runs.unwrap_or(sources.len() as u64 * DEFAULT_PASSES);
-    let driver = driver::Driver::new(workflow.clone(), sources, limits);
+    let driver = Driver::new(workflow.clone(), sources, limits);
     let tally = runtime.block_on(driver.run_all(runs));
     // A receiver that is away is told at the end; what the demo shows of itself needs no receiver.
     let sent = guard.flush(FLUSH_TIMEOUT);
@@ -118,12 +123,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         return finish(guard, sent, receiver.as_deref());
     }
     sent.as_ref().err().inspect(|error| eprintln!("warning: {error}"));
-    writeln!(io::stdout(), "\nGoing on with about one run a second; press Ctrl-C to stop.")?;
-    let stopped = runtime.block_on(driver.run_live(|| drop(memory.take())));
+    let stopped = runtime.block_on(go_on(&driver, arguments.hold, || drop(memory.take())));
     drop(runtime);
     let sent = guard.flush(FLUSH_TIMEOUT);
     stopped?;
     finish(guard, sent, receiver.as_deref())
+}
+
+/// Goes on until Ctrl-C, with runs or without.
+async fn go_on(driver: &Driver, is_held: bool, after_each: impl FnMut()) -> io::Result<()> {
+    if is_held {
+        let mut stop = pin!(driver::told_to_stop());
+        // It listens from its first poll on: whoever reads the line may send a signal at once.
+        if futures::poll!(stop.as_mut()).is_pending() {
+            writeln!(io::stdout(), "\nHolding still; press Ctrl-C to stop.")?;
+            stop.await;
+        }
+        return writeln!(io::stdout(), "Stopped.");
+    }
+    writeln!(io::stdout(), "\nGoing on with about one run a second; press Ctrl-C to stop.")?;
+    driver.run_live(after_each).await
 }
 
 /// The environment, and what the command line says on top of it.

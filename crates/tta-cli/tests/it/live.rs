@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use rustix::process::{Pid, Signal, kill_process};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 
 use crate::documents;
 use crate::receiver::{Protocol, Receiver, Span};
@@ -20,7 +21,7 @@ fn start(input: &Path, more: &[&str]) -> Running {
     running
 }
 
-fn send(running: &Running, signal: Signal) {
+pub fn send(running: &Running, signal: Signal) {
     let id = Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
     kill_process(id, signal).unwrap();
 }
@@ -58,6 +59,19 @@ fn an_interrupt_ends_a_live_demo_over_grpc() {
 #[test]
 fn a_termination_ends_a_live_demo() {
     check_stop(Protocol::Http, Signal::TERM);
+}
+
+#[test]
+fn a_held_demo_makes_no_more_runs() {
+    let folder = documents::good();
+    let mut command = command(&["demo", "--hold", "--runs", "2", "--input"]);
+    command.arg(folder.path());
+    let mut running = Running::start(command);
+    running.wait_for("Holding");
+    send(&running, Signal::TERM);
+    let ended = running.end();
+    assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(0), "Stopped."), "{ended:#?}");
+    assert_eq!(ended.stderr, "");
 }
 
 #[test]

@@ -1,8 +1,13 @@
 //! What users of the command are promised, with the real binary.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, unreachable_pub)]
 
+mod assets;
 mod documents;
 mod live;
+mod page;
+mod programs;
+mod prometheus;
+mod push;
 mod receiver;
 mod traces;
 mod trouble;

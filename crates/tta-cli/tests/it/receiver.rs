@@ -1,5 +1,6 @@
 //! Runs the receiver that decodes with OpenTelemetry's own Python code.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -55,18 +56,21 @@ pub struct Receiver {
     ports: Value,
 }
 
+/// The interpreter; without one the test is skipped where a person runs it, and fails in CI.
+pub fn interpreter() -> Option<OsString> {
+    let python = std::env::var_os(INTERPRETER);
+    if python.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "{INTERPRETER} is not set: run `cargo xtask test python`");
+        eprintln!("skipped: {INTERPRETER} is not set; run `cargo xtask test python` to prepare it");
+    }
+    python
+}
+
 impl Receiver {
     /// Starts a receiver. Without an interpreter there is none, and the test is skipped where a person
     /// runs it.
     pub fn start() -> Option<Self> {
-        let Some(python) = std::env::var_os(INTERPRETER) else {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "{INTERPRETER} is not set: run `cargo xtask test python`"
-            );
-            eprintln!("skipped: {INTERPRETER} is not set; run `cargo xtask test python` to prepare it");
-            return None;
-        };
+        let python = interpreter()?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tta/tests/receiver/receiver.py");
         let mut child = Command::new(python)
             .arg(script)

@@ -166,6 +166,7 @@ fn the_help_lists_every_flag() {
         "--chaos <RATE>",
         "--max-bytes <BYTES>",
         "--exit",
+        "--hold",
         "--json",
     ] {
         assert!(ended.stdout.contains(flag), "{flag}: {ended:#?}");

@@ -18,12 +18,17 @@ pub struct Ended {
     pub took: Duration,
 }
 
-/// The command, as in a process environment without any setting of OpenTelemetry.
+/// The command, as in a process environment without any setting of OpenTelemetry or TTA but one: it shows its metrics
+/// at a free port, since other tests run beside this one.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tta"));
-    for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OTEL_")) {
-        command.env_remove(variable);
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if name.starts_with("OTEL_") || name.starts_with("TTA_") {
+            command.env_remove(&variable);
+        }
     }
+    command.env("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -94,9 +99,33 @@ impl Ended {
     }
 }
 
+/// A process that does not outlive its test.
+pub struct Owned(pub Child);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed before.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks until there is an answer, or gives up when patience is over.
+#[track_caller]
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+}
+
 /// A command that goes on until it is stopped.
 pub struct Running {
-    child: Child,
+    child: Owned,
     lines: Lines<BufReader<ChildStdout>>,
     stderr: JoinHandle<String>,
 }
@@ -106,7 +135,7 @@ impl Running {
         let mut child = command.spawn().expect("the binary starts");
         let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let stderr = read(child.stderr.take().expect("it is piped"));
-        Self { child, lines, stderr }
+        Self { child: Owned(child), lines, stderr }
     }
 
     /// Reads until a line begins with this.
@@ -115,15 +144,22 @@ impl Running {
         assert!(lines.any(|line| line.trim_start().starts_with(start)), "no line begins with {start:?}");
     }
 
+    /// Reads the outcome as JSON, up to the empty line after it.
+    pub fn json(&mut self) -> serde_json::Value {
+        let lines = self.lines.by_ref().map(|line| line.expect("the command writes UTF-8"));
+        let text: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+        serde_json::from_str(&text.join("\n")).unwrap_or_else(|error| panic!("{error}: {text:#?}"))
+    }
+
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// Waits for the end.
     pub fn end(mut self) -> Ended {
         let began = Instant::now();
         let stdout: Vec<String> = self.lines.map(|line| line.expect("the command writes UTF-8")).collect();
-        let status = wait(&mut self.child);
+        let status = wait(&mut self.child.0);
         let stderr = self.stderr.join().unwrap();
         Ended { status, stdout: stdout.join("\n"), stderr, took: began.elapsed() }
     }
