@@ -29,6 +29,8 @@ pub(super) struct Outcome {
     seconds: f64,
     retries: u64,
     cache: CacheCounts,
+    /// Tokens of the offline summariser, which are words.
+    tokens: u64,
     spans: SpanFates,
     failures: Vec<Failure>,
     primitives: Vec<Primitive>,
@@ -98,6 +100,7 @@ impl Outcome {
                 lookups: sum(|primitive| primitive.cache_lookups),
                 hits: sum(|primitive| primitive.cache_hits),
             },
+            tokens: guard.costs().report().tokens,
             spans: SpanFates {
                 recorded: counts.recorded(),
                 exported: counts.exported(),
@@ -116,10 +119,10 @@ impl Outcome {
 
     /// What is to be said of all runs together.
     pub(super) fn totals(&self) -> String {
-        let Self { documents, runs, succeeded, failed, seconds, retries, cache, spans, .. } = self;
+        let Self { documents, runs, succeeded, failed, seconds, retries, cache, spans, tokens, .. } = self;
         let mut text = format!(
             "{runs} runs over {documents} documents in {seconds:.2} s: {succeeded} succeeded, {failed} failed\n\
-             cache: {} hits of {} look-ups; retries: {retries}\n\
+             cache: {} hits of {} look-ups; retries: {retries}; tokens: {tokens}, all offline\n\
              spans: {} recorded, {} dropped",
             cache.hits, cache.lookups, spans.recorded, spans.dropped,
         );

@@ -1,16 +1,19 @@
 //! The workflow of the demo.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tta::observe::Event;
 use tta::testkit::Chaos;
-use tta::{Cache, Description, Error, ErrorKind, Flow, Primitive, Result, Retry, WorkflowContext, step};
+use tta::{
+    Cache, Description, Error, ErrorKind, Flow, MicroUsd, Primitive, Result, Retry, Spend, WorkflowContext,
+    step,
+};
 
 use tta_model::Text;
 
 use super::document::{Document, Limits, RawDocument, validate};
-use super::text::{Report, aggregate, keywords, statistics, summarise};
+use super::text::{Report, Summary, aggregate, keywords, statistics, summarise};
 
 /// How many sentences a summary has at most.
 const SENTENCES: usize = 3;
@@ -26,13 +29,16 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 const TIME_TO_LIVE: Duration = Duration::from_secs(600);
 /// The name of the rule that documents must pass.
 const RULE: Text = Text::Static("document");
+/// Who makes summaries: this machine.
+const PROVIDER: Text = Text::Static("local");
+/// What makes them.
+const MODEL: Text = Text::Static("textrank");
 /// Seeds the faults, so that two demos with the same rate meet the same ones.
 const SEED: u64 = 7;
 
 /// `validate >> cached( summarise.retry().timeout() | keywords | statistics ) >> aggregate`
 pub(super) fn build(limits: Limits, chaos: f64) -> Flow<RawDocument, Report> {
-    let mut summary =
-        step("summarise", |document: Document| async move { Ok(summarise(&document, SENTENCES)) });
+    let mut summary = Flow::new(Summarise);
     if chaos > 0.0 {
         summary = summary.chaos(Chaos::new(SEED).fail(chaos).kind(ErrorKind::Unavailable));
     }
@@ -75,5 +81,35 @@ impl Primitive for Validate {
 
     fn describe(&self) -> Description {
         Description::new("validate")
+    }
+}
+
+/// Summarises offline, and reports its tokens as a model does: they are words, and the provider is this machine.
+struct Summarise;
+
+impl Primitive for Summarise {
+    type In = Document;
+    type Out = Summary;
+
+    async fn run(&self, document: Document, cx: &WorkflowContext) -> Result<Summary> {
+        let started = Instant::now();
+        let summary = summarise(&document, SENTENCES);
+        let (prompt_tokens, completion_tokens) = summary.tokens(&document);
+        cx.emit(&Event::ModelCallFinished {
+            provider: &PROVIDER,
+            model: &MODEL,
+            operation: "text_completion",
+            prompt_tokens,
+            completion_tokens,
+            took: started.elapsed(),
+            error_type: None,
+            unpriced: false,
+        });
+        cx.charge(Spend::on_model(MicroUsd(0), PROVIDER, MODEL));
+        Ok(summary)
+    }
+
+    fn describe(&self) -> Description {
+        Description::new("summarise")
     }
 }

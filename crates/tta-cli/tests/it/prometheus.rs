@@ -178,6 +178,8 @@ fn the_tokens_of_each_model_have_an_answer() {
     let is_named = |sample: &Sample| sample.metric.get("llm_model_name").is_some_and(|name| !name.is_empty());
     assert!(!tokens.is_empty() && tokens.iter().all(is_named), "{tokens:#?}");
     assert!(tokens.iter().all(|sample| sample.value() > 0.0), "{tokens:#?}");
+    let local = prometheus.query(r#"sum(llm_tokens_total{llm_provider="local"})"#);
+    assert_eq!(whole(local[0].value()), demo.count("tokens"), "every token is a local one");
     demo.stop();
 }
 

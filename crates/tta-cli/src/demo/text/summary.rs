@@ -41,6 +41,15 @@ pub(crate) struct Summary {
     pub(crate) ranked_sentences: usize,
 }
 
+impl Summary {
+    /// How many words were read and written, of which this method makes its tokens.
+    pub(crate) fn tokens(&self, document: &Document) -> (u64, u64) {
+        let words = |text: &str| segment::words(text).count() as u64;
+        let read = document.paragraphs().map(words).sum();
+        (read, self.sentences.iter().map(|sentence| words(sentence)).sum())
+    }
+}
+
 impl Method {
     /// The words for it.
     pub(crate) const fn as_str(self) -> &'static str {
