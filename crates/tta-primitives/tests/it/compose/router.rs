@@ -43,7 +43,8 @@ workflow.router.execute
       primitive.b.execute
 "
     );
-    let event = r#"RouteDecided { route: "b", reason: "function", strategy: "function", saved_micro_usd: 0 }"#;
+    let event =
+        r#"RouteDecided { route: "b", reason: "function", strategy: "function", saved_micro_usd: 0 }"#;
     assert_eq!(tape.named("primitive.router.execute")[0].events, [event]);
 }
 
