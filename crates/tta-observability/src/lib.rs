@@ -19,5 +19,5 @@ pub mod resource;
 pub mod sampling;
 pub mod summary;
 
-pub use counts::{DropReason, SpanCounts};
+pub use counts::{DropReason, LogCounts, SpanCounts};
 pub use init::{DROP_TIMEOUT, Guard, InitError, Telemetry, init};

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use tta_model::name::log::TELEMETRY_EXPORT_FAILED;
 
+use super::sender::Partial;
+use crate::config::Signal;
 use crate::report;
 
 /// How long the next report waits after one.
@@ -13,6 +15,7 @@ const BETWEEN_REPORTS: Duration = Duration::from_secs(60);
 /// What went wrong last with one receiver.
 #[derive(Debug)]
 pub(super) struct Trouble {
+    signal: Signal,
     url: String,
     state: Mutex<State>,
 }
@@ -21,14 +24,16 @@ pub(super) struct Trouble {
 struct State {
     /// The last error of an attempt; none once one succeeded.
     attempt: Option<String>,
+    /// Why a batch was given up last.
+    failure: Option<String>,
     /// Batches that were given up.
     errors: u64,
     reported: Option<Instant>,
 }
 
 impl Trouble {
-    pub(super) fn new(url: String) -> Self {
-        Self { url, state: Mutex::default() }
+    pub(super) fn new(signal: Signal, url: String) -> Self {
+        Self { signal, url, state: Mutex::default() }
     }
 
     /// One attempt failed; another may follow.
@@ -43,13 +48,41 @@ impl Trouble {
         }
     }
 
+    /// One attempt failed, and whoever told why knows more than this error says.
+    pub(super) fn attempt_failed_somehow(&self, error: &str) {
+        let known = self.lock().attempt.clone();
+        self.attempt_failed(known.unwrap_or_else(|| error.to_owned()));
+    }
+
     /// A batch was given up. Errors of its attempts say more than that of the whole.
     pub(super) fn batch_failed(&self, error: &str) {
         let mut state = self.lock();
         state.errors += 1;
         let error = state.attempt.clone().unwrap_or_else(|| error.to_owned());
+        state.failure = Some(self.describe(&error));
         drop(state);
         self.attempt_failed(error);
+    }
+
+    /// The receiver accepted a request, but not all that is in it; or it took all of it and has something to say.
+    pub(super) fn accepted_in_part(&self, partial: &Partial) {
+        let Partial { rejected, message } = partial;
+        let said = if message.is_empty() { "it does not say why" } else { message };
+        let mut state = self.lock();
+        if *rejected > 0 {
+            let error = format!("it refused {rejected} {}: {said}", self.things());
+            state.failure = Some(self.describe(&error));
+            drop(state);
+            return self.attempt_failed(error);
+        }
+        let is_time = state.is_time_to_report();
+        drop(state);
+        if is_time {
+            report::warn(
+                &TELEMETRY_EXPORT_FAILED,
+                &format!("{} says about {}: {said}", self.url, self.things()),
+            );
+        }
     }
 
     /// The receiver answered well, or can be reached again.
@@ -57,7 +90,12 @@ impl Trouble {
         self.lock().attempt = None;
     }
 
-    /// Why spans are not sent, and what to do.
+    /// Why a batch was given up or refused last, and what to do; none if none was.
+    pub(super) fn last(&self) -> Option<String> {
+        self.lock().failure.clone()
+    }
+
+    /// Why nothing is sent, and what to do.
     pub(super) fn reason(&self) -> String {
         match &self.lock().attempt {
             Some(error) => self.describe(error),
@@ -74,11 +112,50 @@ impl Trouble {
     }
 
     fn describe(&self, error: &str) -> String {
-        format!("{}: {error}; {}", self.url, advice(error))
+        format!("{}: {error}; {}", self.url, self.advice(error))
     }
 
     fn report(&self, reason: &str) {
-        report::warn(&TELEMETRY_EXPORT_FAILED, &format!("spans cannot be sent to {reason}"));
+        report::warn(&TELEMETRY_EXPORT_FAILED, &format!("{} cannot be sent to {reason}", self.things()));
+    }
+
+    fn things(&self) -> &'static str {
+        match self.signal {
+            Signal::Traces => "spans",
+            Signal::Metrics => "metrics",
+            Signal::Logs => "log records",
+        }
+    }
+
+    fn advice(&self, error: &str) -> String {
+        let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
+        if says(&["it refused"]) {
+            "its answer says what is wrong with them".to_owned()
+        } else if says(&["a panic"]) {
+            "mend what panicked".to_owned()
+        } else if says(&["401", "403", "Unauthenticated", "PermissionDenied"]) {
+            "check OTEL_EXPORTER_OTLP_HEADERS".to_owned()
+        } else if says(&["404", "405", "415", "Unimplemented", "http2", "HTTP/2"]) {
+            "check the path of OTEL_EXPORTER_OTLP_ENDPOINT, and that OTEL_EXPORTER_OTLP_PROTOCOL fits the port".to_owned()
+        } else if says(&["certificate", "tls", "TLS"]) {
+            "check OTEL_EXPORTER_OTLP_CERTIFICATE and the scheme of OTEL_EXPORTER_OTLP_ENDPOINT".to_owned()
+        } else if says(&["429", "503", "ResourceExhausted"]) {
+            format!("the receiver asks for less; {}, or give it more room", self.less())
+        } else {
+            let signal = self.signal.in_variables();
+            format!(
+                "start an OTLP receiver there, set OTEL_EXPORTER_OTLP_ENDPOINT, or set OTEL_{signal}_EXPORTER=none"
+            )
+        }
+    }
+
+    /// How to send less.
+    fn less(&self) -> &'static str {
+        match self.signal {
+            Signal::Traces => "sample fewer traces",
+            Signal::Metrics => "raise OTEL_METRIC_EXPORT_INTERVAL",
+            Signal::Logs => "log less",
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -94,21 +171,6 @@ impl State {
             self.reported = Some(Instant::now());
         }
         is_time
-    }
-}
-
-fn advice(error: &str) -> &'static str {
-    let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
-    if says(&["401", "403", "Unauthenticated", "PermissionDenied"]) {
-        "check OTEL_EXPORTER_OTLP_HEADERS"
-    } else if says(&["404", "405", "415", "Unimplemented", "http2", "HTTP/2"]) {
-        "check the path of OTEL_EXPORTER_OTLP_ENDPOINT, and that OTEL_EXPORTER_OTLP_PROTOCOL fits the port"
-    } else if says(&["certificate", "tls", "TLS"]) {
-        "check OTEL_EXPORTER_OTLP_CERTIFICATE and the scheme of OTEL_EXPORTER_OTLP_ENDPOINT"
-    } else if says(&["429", "503", "ResourceExhausted"]) {
-        "the receiver asks for less; sample fewer traces, or give it more room"
-    } else {
-        "start an OTLP receiver there, set OTEL_EXPORTER_OTLP_ENDPOINT, or set OTEL_TRACES_EXPORTER=none"
     }
 }
 
@@ -150,7 +212,7 @@ mod tests {
     #[test]
     fn reports_once_a_minute() {
         let events = Events::default();
-        let trouble = Trouble::new("http://localhost:1".to_owned());
+        let trouble = Trouble::new(Signal::Traces, "http://localhost:1".to_owned());
         tracing::subscriber::with_default(events.clone(), || {
             for _ in 0..100 {
                 trouble.attempt_failed("connection refused");
@@ -164,7 +226,7 @@ mod tests {
     #[test]
     fn says_what_to_do() {
         let check = |error: &str, advice: &str| {
-            let trouble = Trouble::new("http://localhost:1".to_owned());
+            let trouble = Trouble::new(Signal::Traces, "http://localhost:1".to_owned());
             trouble.batch_failed(error);
             let reason = trouble.reason();
             assert!(reason.starts_with(&format!("http://localhost:1: {error}; ")), "{reason}");
@@ -179,7 +241,7 @@ mod tests {
 
     #[test]
     fn forgets_what_is_over() {
-        let trouble = Trouble::new("http://localhost:1".to_owned());
+        let trouble = Trouble::new(Signal::Traces, "http://localhost:1".to_owned());
         trouble.attempt_failed("connection refused");
         trouble.recovered();
         assert!(trouble.reason().contains("did not take them in time"));
