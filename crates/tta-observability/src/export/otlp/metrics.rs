@@ -101,7 +101,7 @@ impl OtlpMetrics {
     /// If no receiver took the metrics in time, or the thread has ended.
     pub fn flush(&self, timeout: Duration) -> Result<(), MetricFlushError> {
         match &self.commands {
-            Some(commands) => self.command(commands, timeout, false),
+            Some(commands) => self.command(commands, timeout, false).unwrap_or_else(|| self.untold()),
             None => Err(MetricFlushError { reason: "they are sent no more after the end".to_owned() }),
         }
     }
@@ -113,28 +113,31 @@ impl OtlpMetrics {
     pub fn shutdown(&mut self, timeout: Duration) -> Result<(), MetricFlushError> {
         let Some(commands) = self.commands.take() else { return Ok(()) };
         let outcome = self.command(&commands, timeout, true);
-        drop(commands);
-        // A thread that is stuck in a snapshot is left to itself.
-        if let Some(worker) = self.worker.take().filter(JoinHandle::is_finished) {
-            // Whether it panicked was told by the panic hook.
+        let worker = self.worker.take();
+        // A thread that has not told the outcome is stuck in a snapshot, and left to itself.
+        if let (Some(worker), Some(_)) = (worker, &outcome) {
+            // It has done its work, so it ends now.
             let _ = worker.join();
         }
-        outcome
+        outcome.unwrap_or_else(|| self.untold())
     }
 
+    /// Waits for a collection. None if the thread does not answer.
     fn command(
         &self,
         commands: &UnboundedSender<Command>,
         timeout: Duration,
         ends: bool,
-    ) -> Result<(), MetricFlushError> {
+    ) -> Option<Result<(), MetricFlushError>> {
         let timeout = timeout.min(LONGEST);
         let (told, outcome) = mpsc::channel();
         // A thread that is gone drops the command, and then nothing comes back.
         let _ = commands.send(Command { deadline: Instant::now() + timeout, ends, told });
-        outcome
-            .recv_timeout(timeout.saturating_add(GRACE))
-            .unwrap_or_else(|_| Err(MetricFlushError { reason: self.trouble.reason() }))
+        outcome.recv_timeout(timeout.saturating_add(GRACE)).ok()
+    }
+
+    fn untold(&self) -> Result<(), MetricFlushError> {
+        Err(MetricFlushError { reason: self.trouble.reason() })
     }
 }
 
