@@ -14,7 +14,9 @@ use crate::metrics::{Distribution, ExponentialBuckets, Family, Labels, Point, Se
 ///
 /// A series that did not change is left out. What may shrink is not a difference: it is as it is.
 pub(super) fn since(now: &Snapshot, acknowledged: Option<&Snapshot>) -> Collection {
-    let since_unix_nanos = acknowledged.map_or(now.start_unix_nanos, |then| then.time_unix_nanos);
+    // A clock that was set back must not make an interval that ends before it begins.
+    let since_unix_nanos =
+        acknowledged.map_or(now.start_unix_nanos, |then| then.time_unix_nanos.min(now.time_unix_nanos));
     let families = now.families.iter().map(|family| match (family.metric.kind, acknowledged) {
         (MetricKind::Counter | MetricKind::Histogram, Some(then)) => family_since(family, then),
         _ => family.clone(),

@@ -21,7 +21,7 @@ fn check_arrival(protocol: OtlpProtocol, compression: Compression) {
     config.otlp_logs.compression = compression;
     let (mut otlp, counts) = start_logs(&config);
     let sink = otlp.sink();
-    sink.clone().push(record(13, "grüße"));
+    sink.push(record(13, "grüße"));
     let map: Arc<[_]> =
         Arc::from([("k".into(), Any::from(vec![Any::from(1i64), Any::Bytes(Arc::from([1, 255]))]))]);
     let mut alone = record(6, Any::Map(map));

@@ -109,7 +109,12 @@ pub(super) struct GrpcServer<Q, R> {
 }
 
 /// The answers that are left, and the requests that came.
-struct Script<Q, R>(Arc<Mutex<(VecDeque<Result<R, Status>>, Vec<(Instant, Q)>)>>);
+struct Script<Q, R>(Arc<Mutex<Played<Q, R>>>);
+
+struct Played<Q, R> {
+    answers: VecDeque<Result<R, Status>>,
+    arrivals: Vec<(Instant, Q)>,
+}
 
 impl<Q, R> Clone for Script<Q, R> {
     fn clone(&self) -> Self {
@@ -120,8 +125,8 @@ impl<Q, R> Clone for Script<Q, R> {
 impl<Q, R: Default> Script<Q, R> {
     fn answer(&self, request: Request<Q>) -> Result<Response<R>, Status> {
         let mut script = self.0.lock().expect("not poisoned");
-        script.1.push((Instant::now(), request.into_inner()));
-        script.0.pop_front().unwrap_or_else(|| Ok(R::default())).map(Response::new)
+        script.arrivals.push((Instant::now(), request.into_inner()));
+        script.answers.pop_front().unwrap_or_else(|| Ok(R::default())).map(Response::new)
     }
 }
 
@@ -174,7 +179,7 @@ impl<Q, R> GrpcServer<Q, R> {
         add: impl FnOnce(Script<Q, R>, &mut tonic::transport::Server) -> Router,
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let script = Script(Arc::new(Mutex::new((answers.into(), Vec::new()))));
+        let script = Script(Arc::new(Mutex::new(Played { answers: answers.into(), arrivals: Vec::new() })));
         let router = add(script.clone(), &mut tonic::transport::Server::builder());
         let entered = runtime.enter();
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
@@ -186,6 +191,6 @@ impl<Q, R> GrpcServer<Q, R> {
 
     /// The requests that came, taken out.
     pub(super) fn arrivals(&self) -> Vec<(Instant, Q)> {
-        std::mem::take(&mut self.script.0.lock().expect("not poisoned").1)
+        std::mem::take(&mut self.script.0.lock().expect("not poisoned").arrivals)
     }
 }
