@@ -88,7 +88,8 @@ impl OtlpLogs {
     /// # Errors
     /// If records were left when the time was over, or could not be sent.
     pub fn flush(&self, timeout: Duration) -> Result<(), LogFlushError> {
-        self.outcome(self.queue.flush(timeout))
+        let failures = self.trouble.failures();
+        self.outcome(self.queue.flush(timeout), failures)
     }
 
     /// Sends what waits, and ends the thread, within the time and a second at most. What could not be sent is counted as
@@ -97,16 +98,20 @@ impl OtlpLogs {
     /// # Errors
     /// As for [`flush`](Self::flush).
     pub fn shutdown(&mut self, timeout: Duration) -> Result<(), LogFlushError> {
+        let failures = self.trouble.failures();
         let (unsent, ended) = self.queue.shutdown(timeout, GRACE);
         if let Some(worker) = self.worker.take().filter(|_| ended) {
             // The thread has done its work, so it ends now; whether it panicked was counted already.
             let _ = worker.join();
         }
-        self.outcome(unsent)
+        self.outcome(unsent, failures)
     }
 
-    fn outcome(&self, unsent: u64) -> Result<(), LogFlushError> {
-        if unsent == 0 { Ok(()) } else { Err(LogFlushError { unsent, reason: self.trouble.reason() }) }
+    fn outcome(&self, unsent: u64, failures: u64) -> Result<(), LogFlushError> {
+        match unsent {
+            0 => Ok(()),
+            _ => Err(LogFlushError { unsent, reason: self.trouble.reason_since(failures) }),
+        }
     }
 }
 

@@ -118,8 +118,11 @@ impl Otlp {
         OtlpGauge { waiting: Some(Arc::clone(&self.queue) as _), trouble: Arc::clone(&self.trouble) }
     }
 
-    fn outcome(&self, unsent: u64) -> Result<(), FlushError> {
-        if unsent == 0 { Ok(()) } else { Err(FlushError { unsent, reason: self.trouble.reason() }) }
+    fn outcome(&self, unsent: u64, failures: u64) -> Result<(), FlushError> {
+        match unsent {
+            0 => Ok(()),
+            _ => Err(FlushError { unsent, reason: self.trouble.reason_since(failures) }),
+        }
     }
 }
 
@@ -149,19 +152,21 @@ impl SpanExporter for Otlp {
     }
 
     fn flush(&mut self, timeout: Duration) -> Result<(), FlushError> {
-        self.outcome(self.queue.flush(timeout))
+        let failures = self.trouble.failures();
+        self.outcome(self.queue.flush(timeout), failures)
     }
 
     /// Sends what waits, and ends the thread, within the time and a second at most. What could not be
     /// sent is counted as dropped; spans that are exported later are too.
     fn shutdown(&mut self, timeout: Duration) -> Result<(), FlushError> {
+        let failures = self.trouble.failures();
         let (unsent, ended) = self.queue.shutdown(timeout, GRACE);
         let worker = self.worker.take();
         if let Some(worker) = worker.filter(|_| ended) {
             // The thread has done its work, so it ends now; whether it panicked was counted already.
             let _ = worker.join();
         }
-        self.outcome(unsent)
+        self.outcome(unsent, failures)
     }
 }
 

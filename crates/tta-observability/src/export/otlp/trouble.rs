@@ -24,8 +24,9 @@ pub(super) struct Trouble {
 struct State {
     /// The last error of an attempt; none once one succeeded.
     attempt: Option<String>,
-    /// Why a batch was given up last.
+    /// Why a batch was given up or refused last, and how many were.
     failure: Option<String>,
+    failures: u64,
     /// Batches that were given up.
     errors: u64,
     reported: Option<Instant>,
@@ -60,6 +61,7 @@ impl Trouble {
         state.errors += 1;
         let error = state.attempt.clone().unwrap_or_else(|| error.to_owned());
         state.failure = Some(self.describe(&error));
+        state.failures += 1;
         drop(state);
         self.attempt_failed(error);
     }
@@ -72,6 +74,7 @@ impl Trouble {
         if *rejected > 0 {
             let error = format!("it refused {rejected} {}: {said}", self.things());
             state.failure = Some(self.describe(&error));
+            state.failures += 1;
             drop(state);
             return self.attempt_failed(error);
         }
@@ -93,6 +96,19 @@ impl Trouble {
     /// Why a batch was given up or refused last, and what to do; none if none was.
     pub(super) fn last(&self) -> Option<String> {
         self.lock().failure.clone()
+    }
+
+    /// How many batches were given up or refused in part.
+    pub(super) fn failures(&self) -> u64 {
+        self.lock().failures
+    }
+
+    /// Why not everything was sent since there were so many failures: a later batch may have got through.
+    pub(super) fn reason_since(&self, failures: u64) -> String {
+        let state = self.lock();
+        let failure = state.failure.clone().filter(|_| state.failures > failures && state.attempt.is_none());
+        drop(state);
+        failure.unwrap_or_else(|| self.reason())
     }
 
     /// Why nothing is sent, and what to do.

@@ -55,6 +55,11 @@ impl HttpServer {
         Self { port, shared }
     }
 
+    /// Answers the next request so.
+    pub(super) fn answer_next(&self, answer: Answer) {
+        self.shared.answers.lock().expect("not poisoned").push_back(answer);
+    }
+
     pub(super) fn arrivals(&self) -> Vec<Arrival> {
         self.shared.arrivals.lock().expect("not poisoned").clone()
     }

@@ -224,6 +224,25 @@ fn what_would_fail_again_is_not_sent_again() {
     assert_eq!((counts.exported(), counts.dropped(DropReason::ExportFailed)), (0, 2));
 }
 
+#[test]
+fn a_batch_that_is_refused_is_told_although_the_next_one_arrives() {
+    let server = HttpServer::start(vec![plain(400)]);
+    let mut config = config(OtlpProtocol::HttpProtobuf, server.port);
+    config.log_batch.max_export_batch_size = 5;
+    let (otlp, counts) = start_logs(&config);
+    let sink = otlp.sink();
+    let error = loop {
+        // Refused before the flush, it is not what the flush could not send; so the next one is refused too.
+        (0..10_i64).for_each(|n| sink.push(record(9, n)));
+        match otlp.flush(ENOUGH) {
+            Err(error) => break error,
+            Ok(()) => server.answer_next(plain(400)),
+        }
+    };
+    assert!(error.reason.contains("it answered 400"), "{error}");
+    assert_eq!(counts.recorded(), counts.exported() + counts.dropped_total());
+}
+
 fn partial(rejected: i64) -> logs::ExportLogsServiceResponse {
     let partial = logs::ExportLogsPartialSuccess {
         rejected_log_records: rejected,
