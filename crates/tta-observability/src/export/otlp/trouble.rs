@@ -157,6 +157,8 @@ impl Trouble {
             "check OTEL_EXPORTER_OTLP_CERTIFICATE and the scheme of OTEL_EXPORTER_OTLP_ENDPOINT".to_owned()
         } else if says(&["429", "503", "ResourceExhausted"]) {
             format!("the receiver asks for less; {}, or give it more room", self.less())
+        } else if says(&["it answered"]) {
+            "look at what the receiver logs about it".to_owned()
         } else {
             let signal = self.signal.in_variables();
             format!(
@@ -251,6 +253,7 @@ mod tests {
         check("tcp connect error: Connection refused", "start an OTLP receiver there");
         check("it answered 401 Unauthorized", "OTEL_EXPORTER_OTLP_HEADERS");
         check("it answered 404 Not Found", "OTEL_EXPORTER_OTLP_PROTOCOL");
+        check("it answered 400 Bad Request", "what the receiver logs");
         check("invalid peer certificate: UnknownIssuer", "OTEL_EXPORTER_OTLP_CERTIFICATE");
         check("it answered 429 Too Many Requests", "sample fewer traces");
     }
