@@ -1,9 +1,9 @@
-//! What became of the spans: each one recorded is exported, left out by tail sampling, or counted as dropped with a
-//! reason.
+//! What became of spans and log records: each one recorded is exported, left out by tail sampling, or counted as
+//! dropped with a reason.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Why spans were dropped.
+/// Why records were dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DropReason {
     /// More spans ended than the drain thread could take over.
@@ -115,6 +115,55 @@ impl SpanCounts {
 
     pub(crate) fn add_dropped(&self, reason: DropReason, spans: usize) {
         self.dropped[reason as usize].fetch_add(spans as u64, Ordering::Relaxed);
+    }
+}
+
+/// Counts of log records, shared by everything that handles them.
+#[derive(Debug, Default)]
+pub struct LogCounts {
+    recorded: AtomicU64,
+    exported: AtomicU64,
+    dropped: [AtomicU64; DropReason::COUNT],
+}
+
+impl LogCounts {
+    /// Records that were handed over to be sent.
+    #[must_use]
+    pub fn recorded(&self) -> u64 {
+        self.recorded.load(Ordering::Relaxed)
+    }
+
+    /// Records that a receiver acknowledged.
+    #[must_use]
+    pub fn exported(&self) -> u64 {
+        self.exported.load(Ordering::Relaxed)
+    }
+
+    /// Records that were dropped for a reason.
+    #[must_use]
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.dropped[reason as usize].load(Ordering::Relaxed)
+    }
+
+    /// Records that were dropped for whatever reason.
+    #[must_use]
+    pub fn dropped_total(&self) -> u64 {
+        DropReason::ALL.into_iter().map(|reason| self.dropped(reason)).sum()
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(crate) fn add_recorded(&self, records: usize) {
+        self.recorded.fetch_add(records as u64, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(crate) fn add_exported(&self, records: usize) {
+        self.exported.fetch_add(records as u64, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "otlp")]
+    pub(crate) fn add_dropped(&self, reason: DropReason, records: usize) {
+        self.dropped[reason as usize].fetch_add(records as u64, Ordering::Relaxed);
     }
 }
 

@@ -131,9 +131,15 @@ fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<Finding> {
 /// The receivers that the settings name: what for, the address, and whether it speaks HTTP.
 fn receivers(config: &Config) -> Vec<(&'static str, String, bool)> {
     let mut receivers = Vec::new();
-    if config.exporters.contains(&ExporterKind::Otlp) {
-        let is_http = config.otlp.protocol == OtlpProtocol::HttpProtobuf;
-        receivers.push(("traces receiver", config.otlp.url(), is_http));
+    let signals = [
+        ("traces receiver", &config.otlp, config.exporters.contains(&ExporterKind::Otlp)),
+        ("metrics receiver", &config.otlp_metrics, config.metrics.exporters.contains(&MetricsExporter::Otlp)),
+        ("logs receiver", &config.otlp_logs, config.logs.otlp),
+    ];
+    for (subject, otlp, is_used) in signals {
+        if is_used {
+            receivers.push((subject, otlp.url(), otlp.protocol == OtlpProtocol::HttpProtobuf));
+        }
     }
     if let Some(push) = &config.metrics.push {
         receivers.push(("pushgateway", push.url.clone(), true));

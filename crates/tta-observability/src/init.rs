@@ -150,6 +150,7 @@ impl Telemetry {
         let (observer, mut guard) = self.build()?;
         if let Some(observer) = observer {
             guard.installed = Some(observe::install(observer)?);
+            logs::set_sink(guard.ways.log_sink());
             logs::install(&log);
         }
         Ok(guard)
@@ -195,7 +196,11 @@ impl Telemetry {
         let config = self.config;
         let (recorder, finished) =
             Recorder::direct(config.sampler, config.limits, Arc::clone(&counts), metrics.clone());
-        let drain = Drain::start(finished, Outlets { exporters, tail: config.tail, logs: None }, counts);
+        let drain = Drain::start(
+            finished,
+            Outlets { exporters, tail: config.tail, logs: guard.ways.log_sink() },
+            counts,
+        );
         guard.drain = Some(drain.map_err(InitError::Thread)?);
         guard.ticker = Some(start_ticker(&metrics, &slos)?);
         Ok((Some(Arc::new(recorder.with_costs(&guard.costs))), guard))
@@ -237,7 +242,7 @@ fn make(
             let otlp =
                 crate::export::otlp::Otlp::new(&config.otlp, &config.batch, resource, Arc::clone(counts));
             let otlp = otlp?;
-            metrics.add_source(telemetry::of_otlp(otlp.gauge()));
+            metrics.add_source(telemetry::of_exporter(telemetry::TRACES, otlp.gauge()));
             Ok(Box::new(otlp))
         }
         #[cfg(not(feature = "otlp"))]
@@ -336,7 +341,10 @@ impl Guard {
     /// # Errors
     /// If spans were left when the time was over, or could not be sent.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
-        self.drain.as_ref().map_or(Ok(()), |drain| drain.flush(timeout))
+        let deadline = Instant::now() + timeout.min(LONGEST);
+        let spans = self.drain.as_ref().map_or(Ok(()), |drain| drain.flush(timeout));
+        self.ways.flush(deadline.saturating_duration_since(Instant::now()));
+        spans
     }
 
     /// Stops recording and sends what is left, within a time. Runs that go on are not recorded any more.
@@ -349,7 +357,9 @@ impl Guard {
 
     fn stop(&mut self, timeout: Duration) -> Result<(), FlushError> {
         // Removed first, so that nothing new comes while the last spans leave.
-        self.installed.take();
+        if self.installed.take().is_some() {
+            logs::set_sink(None);
+        }
         self.ticker.take();
         let deadline = Instant::now() + timeout.min(LONGEST);
         let spans = self.drain.take().map_or(Ok(()), |drain| drain.stop(timeout));

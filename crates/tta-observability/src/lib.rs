@@ -24,5 +24,5 @@ pub mod slo;
 mod ticker;
 mod ways;
 
-pub use counts::{DropReason, SpanCounts};
+pub use counts::{DropReason, LogCounts, SpanCounts};
 pub use init::{DROP_TIMEOUT, Guard, InitError, Telemetry, init};

@@ -1,15 +1,24 @@
-//! The ways of metrics out of the process: opened together, and closed together.
+//! The ways of metrics and lines out of the process: opened together, and closed together.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+#[cfg(feature = "otlp")]
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::config::Config;
 #[cfg(feature = "http")]
 use crate::config::MetricsExporter;
+#[cfg(feature = "otlp")]
+use crate::counts::LogCounts;
+#[cfg(feature = "otlp")]
+use crate::export::otlp::{OtlpLogs, OtlpMetrics};
 #[cfg(feature = "http")]
 use crate::export::prometheus::{MetricsPage, PushGateway, Pusher};
 use crate::init::InitError;
+use crate::logs::LogSink;
 use crate::metrics::Metrics;
+#[cfg(feature = "otlp")]
+use crate::metrics::telemetry;
 #[cfg(feature = "http")]
 use crate::report;
 use crate::resource::Resource;
@@ -21,22 +30,42 @@ pub(crate) struct Ways {
     page: Option<MetricsPage>,
     #[cfg(feature = "http")]
     pusher: Option<Pusher>,
+    #[cfg(feature = "otlp")]
+    metrics: Option<OtlpMetrics>,
+    #[cfg(feature = "otlp")]
+    logs: Option<OtlpLogs>,
 }
 
 impl Ways {
     /// Opens the ways that the settings name.
     pub(crate) fn open(config: &Config, metrics: &Metrics, resource: &Resource) -> Result<Self, InitError> {
-        #[cfg(feature = "http")]
+        if cfg!(not(feature = "http"))
+            && !(config.metrics.exporters.is_empty() && config.metrics.push.is_none())
         {
-            Ok(Self { page: page(config, metrics, resource)?, pusher: pusher(config, metrics, resource)? })
+            return Err(InitError::WithoutHttp);
         }
-        #[cfg(not(feature = "http"))]
+        let _ = (metrics, resource);
+        Ok(Self {
+            #[cfg(feature = "http")]
+            page: page(config, metrics, resource)?,
+            #[cfg(feature = "http")]
+            pusher: pusher(config, metrics, resource)?,
+            #[cfg(feature = "otlp")]
+            metrics: otlp_metrics(config, metrics, resource)?,
+            #[cfg(feature = "otlp")]
+            logs: otlp_logs(config, metrics, resource)?,
+        })
+    }
+
+    /// Where lines go.
+    pub(crate) fn log_sink(&self) -> Option<LogSink> {
+        #[cfg(feature = "otlp")]
         {
-            let _ = (metrics, resource);
-            let metrics = &config.metrics;
-            let asks = !metrics.exporters.is_empty() || metrics.push.is_some();
-            if asks { Err(InitError::WithoutHttp) } else { Ok(Self::default()) }
+            let sink = self.logs.as_ref()?.sink();
+            Some(Arc::new(move |line| sink.push(line)))
         }
+        #[cfg(not(feature = "otlp"))]
+        None
     }
 
     /// The address of the page.
@@ -49,18 +78,72 @@ impl Ways {
         None
     }
 
-    /// Sends what is to be sent at the end, within a time, and closes all ways.
-    pub(crate) fn close(&mut self, timeout: Duration) {
-        #[cfg(feature = "http")]
+    /// Sends what was taken over so far, within a time. What cannot be sent is reported, as it is at any other time.
+    pub(crate) fn flush(&self, timeout: Duration) {
+        #[cfg(feature = "otlp")]
         {
-            if let Some(Err(error)) = self.pusher.take().map(|pusher| pusher.shutdown(timeout)) {
-                report::warn(&tta_model::name::log::TELEMETRY_EXPORT_FAILED, &error.to_string());
-            }
-            self.page.take();
+            let deadline = Instant::now() + timeout;
+            let left = || deadline.saturating_duration_since(Instant::now());
+            let _ = self.logs.as_ref().map(|logs| logs.flush(left()));
+            let _ = self.metrics.as_ref().map(|metrics| metrics.flush(left()));
         }
-        #[cfg(not(feature = "http"))]
+        #[cfg(not(feature = "otlp"))]
         let _ = timeout;
     }
+
+    /// Sends what is to be sent at the end, within a time, and closes all ways.
+    pub(crate) fn close(&mut self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        #[cfg(feature = "otlp")]
+        {
+            report_if(self.logs.take().map(|mut logs| logs.shutdown(left())));
+            report_if(self.metrics.take().map(|mut metrics| metrics.shutdown(left())));
+        }
+        #[cfg(feature = "http")]
+        {
+            report_if(self.pusher.take().map(|pusher| pusher.shutdown(left())));
+            self.page.take();
+        }
+        let _ = left;
+    }
+}
+
+/// Tells of what could not be sent at the end.
+#[cfg(any(feature = "http", feature = "otlp"))]
+fn report_if<E: std::fmt::Display>(ended: Option<Result<(), E>>) {
+    if let Some(Err(error)) = ended {
+        report::warn(&tta_model::name::log::TELEMETRY_EXPORT_FAILED, &error.to_string());
+    }
+}
+
+#[cfg(feature = "otlp")]
+fn otlp_metrics(
+    config: &Config,
+    metrics: &Metrics,
+    resource: &Resource,
+) -> Result<Option<OtlpMetrics>, InitError> {
+    if !config.metrics.exporters.contains(&MetricsExporter::Otlp) {
+        return Ok(None);
+    }
+    let source = metrics.clone();
+    let snapshot =
+        move |exponential| if exponential { source.exponential_snapshot() } else { source.snapshot() };
+    let otlp = OtlpMetrics::start(&config.otlp_metrics, &config.metric_reader, resource, snapshot)?;
+    metrics.add_source(telemetry::of_exporter(telemetry::METRICS, otlp.gauge()));
+    Ok(Some(otlp))
+}
+
+#[cfg(feature = "otlp")]
+fn otlp_logs(config: &Config, metrics: &Metrics, resource: &Resource) -> Result<Option<OtlpLogs>, InitError> {
+    if !config.logs.otlp {
+        return Ok(None);
+    }
+    let counts = Arc::new(LogCounts::default());
+    let otlp = OtlpLogs::start(&config.otlp_logs, &config.log_batch, resource, Arc::clone(&counts))?;
+    metrics.add_source(telemetry::of_exporter(telemetry::LOGS, otlp.gauge()));
+    metrics.add_source(telemetry::of_logs(counts));
+    Ok(Some(otlp))
 }
 
 #[cfg(feature = "http")]

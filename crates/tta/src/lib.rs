@@ -27,8 +27,8 @@ pub use tta_model as model;
 pub use tta_model::{Text, Value};
 #[cfg(feature = "observability")]
 pub use tta_observability::{
-    DROP_TIMEOUT, DropReason, Guard, InitError, SpanCounts, Telemetry, config, cost, doctor, export, init,
-    logs, metrics, propagation, recorder, resource, sampling, slo,
+    DROP_TIMEOUT, DropReason, Guard, InitError, LogCounts, SpanCounts, Telemetry, config, cost, doctor,
+    export, init, logs, metrics, propagation, recorder, resource, sampling, slo,
 };
 pub use tta_primitives::*;
 

@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
     /// A file, or a folder of text files; by default the documentation of the repository around the current folder.
     #[arg(long, value_name = "PATH")]
     input: Option<PathBuf>,
-    /// Send spans by OTLP to this address too: over HTTP, or over gRPC if the port is 4317 or the scheme is grpc.
+    /// Send spans and metrics by OTLP to this address too: over HTTP, or over gRPC if the port is 4317 or the scheme is grpc.
     #[arg(long, value_name = "URL", value_parser = receiver)]
     otlp: Option<Receiver>,
     /// Let this part of the summaries fail for a moment, from 0 to 1, to see retries.
@@ -151,8 +151,10 @@ fn config(arguments: &Arguments) -> Result<Config, Box<dyn Error>> {
     config.service_name.get_or_insert_with(|| SERVICE.to_owned());
     match &arguments.otlp {
         Some(receiver) => {
-            config.otlp.endpoint = receiver.endpoint.clone();
-            config.otlp.protocol = receiver.protocol.unwrap_or(config.otlp.protocol);
+            for otlp in [&mut config.otlp, &mut config.otlp_metrics, &mut config.otlp_logs] {
+                otlp.endpoint = receiver.endpoint.clone();
+                otlp.protocol = receiver.protocol.unwrap_or(otlp.protocol);
+            }
             config.exporters = vec![ExporterKind::Otlp];
         }
         // Without an address the demo sends nothing, though the library would try the standard one.

@@ -179,7 +179,7 @@ fn the_tokens_of_each_model_have_an_answer() {
     assert!(!tokens.is_empty() && tokens.iter().all(is_named), "{tokens:#?}");
     assert!(tokens.iter().all(|sample| sample.value() > 0.0), "{tokens:#?}");
     let local = prometheus.query(r#"sum(llm_tokens_total{llm_provider="local"})"#);
-    assert_eq!(whole(local[0].value()), demo.count("tokens"), "every token is a local one");
+    assert_eq!(whole(local[0].value()), demo.count("/tokens"), "every token is a local one");
     demo.stop();
 }
 

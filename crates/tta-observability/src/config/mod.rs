@@ -7,11 +7,12 @@
 //! # Precedence
 //! [`Config::from_env`] applies the environment to the defaults. Every field is public: what a program
 //! sets afterwards in code wins over the environment, and the environment over the defaults. Among
-//! variables, the one for traces wins over the one for all signals.
+//! variables, the one for a signal wins over the one for all signals.
 
 mod error;
 mod file;
 mod list;
+mod metric_reader;
 mod metrics;
 mod otlp;
 mod otlp_endpoint;
@@ -23,10 +24,11 @@ use std::time::Duration;
 
 pub use error::{ConfigError, Problem};
 pub use file::{FILE_KEYS, FileError, OTHER_VARIABLES};
+pub use metric_reader::{MetricReaderConfig, Temporality};
 pub use metrics::{MetricsConfig, MetricsExporter, PushConfig};
+pub use otlp::{Compression, OtlpConfig, OtlpEndpoint, OtlpProtocol, Signal};
 
 pub(crate) use metrics::WITHOUT_HTTP;
-pub use otlp::{Compression, OtlpConfig, OtlpEndpoint, OtlpProtocol};
 
 use crate::logs::{LogConfig, LogFormat};
 use crate::sampling::{Environment, Sampler, TailConfig};
@@ -66,8 +68,16 @@ pub struct Config {
     pub logs: LogConfig,
     /// How spans are gathered (`OTEL_BSP_*`).
     pub batch: BatchConfig,
-    /// Where OTLP goes (`OTEL_EXPORTER_OTLP_*`).
+    /// How log records are gathered (`OTEL_BLRP_*`).
+    pub log_batch: BatchConfig,
+    /// How often metrics are sent, and what of them (`OTEL_METRIC_EXPORT_*`).
+    pub metric_reader: MetricReaderConfig,
+    /// Where spans go by OTLP (`OTEL_EXPORTER_OTLP_*`).
     pub otlp: OtlpConfig,
+    /// Where metrics go by OTLP; the variables for all signals are the same.
+    pub otlp_metrics: OtlpConfig,
+    /// Where log records go by OTLP; the variables for all signals are the same.
+    pub otlp_logs: OtlpConfig,
     /// How much one span holds (`OTEL_SPAN_*_LIMIT`).
     pub limits: SpanLimits,
 }
@@ -81,16 +91,16 @@ pub enum ExporterKind {
     Console,
 }
 
-/// How spans are gathered before they are sent.
+/// How spans or log records are gathered before they are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchConfig {
-    /// How long a span waits for company at most: 5 s by default.
+    /// How long a record waits for company at most: 5 s by default, for log records 1 s.
     pub schedule_delay: Duration,
     /// How long sending one batch takes at most, all attempts included: 30 s by default.
     pub export_timeout: Duration,
-    /// How many spans wait at most: 65,536 by default; what is beyond them is dropped and counted.
+    /// How many records wait at most: 65,536 by default; what is beyond them is dropped and counted.
     pub max_queue_size: usize,
-    /// How many spans one request holds at most: 512 by default.
+    /// How many records one request holds at most: 512 by default.
     pub max_export_batch_size: usize,
 }
 
@@ -122,7 +132,11 @@ impl Default for Config {
             metrics: MetricsConfig::default(),
             logs: LogConfig::default(),
             batch: BatchConfig::default(),
-            otlp: OtlpConfig::default(),
+            log_batch: BatchConfig::of_logs(),
+            metric_reader: MetricReaderConfig::default(),
+            otlp: OtlpConfig::of(Signal::Traces),
+            otlp_metrics: OtlpConfig::of(Signal::Metrics),
+            otlp_logs: OtlpConfig::of(Signal::Logs),
             limits: SpanLimits::default(),
         }
     }
@@ -228,29 +242,40 @@ impl Config {
         if let Some(exporters) = reader.parsed("OTEL_TRACES_EXPORTER", exporters) {
             config.exporters = exporters;
         }
-        config.batch.read(&mut reader);
-        config.otlp.read(&mut reader);
+        config.batch.read(&mut reader, "OTEL_BSP");
+        config.log_batch.read(&mut reader, "OTEL_BLRP");
+        config.metric_reader.read(&mut reader);
+        for otlp in [&mut config.otlp, &mut config.otlp_metrics, &mut config.otlp_logs] {
+            otlp.read(&mut reader);
+        }
         config.limits.read(&mut reader);
         reader.finish(config)
     }
 }
 
 impl BatchConfig {
-    fn read(&mut self, reader: &mut Reader<'_>) {
-        if let Some(delay) = reader.parsed("OTEL_BSP_SCHEDULE_DELAY", read::milliseconds) {
+    /// The defaults for log records.
+    #[must_use]
+    pub fn of_logs() -> Self {
+        Self { schedule_delay: Duration::from_secs(1), ..Self::default() }
+    }
+
+    fn read(&mut self, reader: &mut Reader<'_>, prefix: &str) {
+        let name = |which: &str| format!("{prefix}_{which}");
+        if let Some(delay) = reader.parsed(&name("SCHEDULE_DELAY"), read::milliseconds) {
             self.schedule_delay = delay;
         }
-        if let Some(timeout) = reader.parsed("OTEL_BSP_EXPORT_TIMEOUT", read::time_limit) {
+        if let Some(timeout) = reader.parsed(&name("EXPORT_TIMEOUT"), read::time_limit) {
             self.export_timeout = timeout;
         }
-        if let Some(size) = reader.parsed("OTEL_BSP_MAX_QUEUE_SIZE", read::count(1)) {
+        if let Some(size) = reader.parsed(&name("MAX_QUEUE_SIZE"), read::count(1)) {
             self.max_queue_size = size;
             // A batch larger than its queue is never full; whoever asked for one below is told.
             self.max_export_batch_size = self.max_export_batch_size.min(size);
         }
         let queue = self.max_queue_size;
-        let size = reader.parsed("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", |value| match read::count(1)(value)? {
-            size if size > queue => Err(format!("expected at most OTEL_BSP_MAX_QUEUE_SIZE, {queue}")),
+        let size = reader.parsed(&name("MAX_EXPORT_BATCH_SIZE"), |value| match read::count(1)(value)? {
+            size if size > queue => Err(format!("expected at most {}, {queue}", name("MAX_QUEUE_SIZE"))),
             size => Ok(size),
         });
         self.max_export_batch_size = size.unwrap_or(self.max_export_batch_size);

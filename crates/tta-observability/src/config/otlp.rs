@@ -7,9 +7,11 @@ use std::time::Duration;
 use super::read::{self, Reader};
 use super::{list, otlp_endpoint as endpoint};
 
-/// How spans travel to a receiver.
+/// How one signal travels to a receiver.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OtlpConfig {
+    /// What is sent; it decides about the path of the address and the names of the variables.
+    pub signal: Signal,
     /// The receiver.
     pub endpoint: OtlpEndpoint,
     /// The protocol; protobuf over HTTP by default.
@@ -36,13 +38,25 @@ pub enum OtlpEndpoint {
     /// This machine, at the standard port of the protocol.
     #[default]
     Local,
-    /// The address for all signals; over HTTP `v1/traces` is appended.
+    /// The address for all signals; over HTTP the path of the signal is appended, such as `v1/traces`.
     Base(String),
-    /// The address for traces, used as it is.
-    Traces(String),
+    /// The address for one signal, used as it is.
+    Exact(String),
 }
 
-/// A protocol that spans travel by.
+/// A kind of telemetry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// Spans.
+    #[default]
+    Traces,
+    /// Metrics.
+    Metrics,
+    /// Log records.
+    Logs,
+}
+
+/// A protocol that telemetry travels by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OtlpProtocol {
     /// gRPC.
@@ -74,14 +88,49 @@ impl OtlpEndpoint {
     }
 }
 
+impl Signal {
+    /// The word in addresses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Traces => "traces",
+            Self::Metrics => "metrics",
+            Self::Logs => "logs",
+        }
+    }
+
+    /// The word in the names of variables.
+    pub(crate) const fn in_variables(self) -> &'static str {
+        match self {
+            Self::Traces => "TRACES",
+            Self::Metrics => "METRICS",
+            Self::Logs => "LOGS",
+        }
+    }
+
+    /// The name of its variable of this ending, which wins over the one for all signals.
+    fn variable(self, which: &str) -> String {
+        format!("OTEL_EXPORTER_OTLP_{}_{which}", self.in_variables())
+    }
+}
+
 impl Default for OtlpConfig {
     fn default() -> Self {
+        Self::of(Signal::Traces)
+    }
+}
+
+impl OtlpConfig {
+    /// The defaults for a signal.
+    #[must_use]
+    pub const fn of(signal: Signal) -> Self {
         Self {
-            endpoint: OtlpEndpoint::default(),
-            protocol: OtlpProtocol::default(),
+            signal,
+            endpoint: OtlpEndpoint::Local,
+            protocol: OtlpProtocol::HttpProtobuf,
             headers: Vec::new(),
             timeout: Duration::from_secs(10),
-            compression: Compression::default(),
+            compression: Compression::None,
             certificate: None,
             client_key: None,
             client_certificate: None,
@@ -104,17 +153,18 @@ impl fmt::Debug for OtlpConfig {
 }
 
 impl OtlpConfig {
-    /// The address that spans are sent to, complete with scheme and, over HTTP, path.
+    /// The address that the signal is sent to, complete with scheme and, over HTTP, path.
     #[must_use]
     pub fn url(&self) -> String {
+        let signal = self.signal.as_str();
         match (&self.endpoint, self.protocol) {
             (OtlpEndpoint::Local, OtlpProtocol::Grpc) => "http://localhost:4317".to_owned(),
-            (OtlpEndpoint::Local, OtlpProtocol::HttpProtobuf) => "http://localhost:4318/v1/traces".to_owned(),
+            (OtlpEndpoint::Local, OtlpProtocol::HttpProtobuf) => format!("http://localhost:4318/v1/{signal}"),
             (OtlpEndpoint::Base(base), OtlpProtocol::HttpProtobuf) => {
-                format!("{}/v1/traces", base.trim_end_matches('/'))
+                format!("{}/v1/{signal}", base.trim_end_matches('/'))
             }
-            (OtlpEndpoint::Traces(url), OtlpProtocol::HttpProtobuf) => url.clone(),
-            (OtlpEndpoint::Base(url) | OtlpEndpoint::Traces(url), OtlpProtocol::Grpc) => {
+            (OtlpEndpoint::Exact(url), OtlpProtocol::HttpProtobuf) => url.clone(),
+            (OtlpEndpoint::Base(url) | OtlpEndpoint::Exact(url), OtlpProtocol::Grpc) => {
                 let scheme = if self.insecure { "http" } else { "https" };
                 if url.contains("://") { url.clone() } else { format!("{scheme}://{url}") }
             }
@@ -122,13 +172,22 @@ impl OtlpConfig {
     }
 
     pub(super) fn read(&mut self, reader: &mut Reader<'_>) {
-        take(&mut self.protocol, specific(reader, "PROTOCOL", |r, name| r.parsed(name, protocol)));
+        let of = self.signal;
+        take(&mut self.protocol, specific(reader, of, "PROTOCOL", |r, name| r.parsed(name, protocol)));
         self.read_endpoint(reader);
-        take(&mut self.headers, specific(reader, "HEADERS", |r, name| r.secret(name, list::headers)));
-        take(&mut self.timeout, specific(reader, "TIMEOUT", |r, name| r.parsed(name, read::time_limit)));
-        take(&mut self.compression, specific(reader, "COMPRESSION", |r, name| r.parsed(name, compression)));
-        take(&mut self.insecure, specific(reader, "INSECURE", |r, name| r.parsed(name, read::boolean)));
-        let mut file = |which| specific(reader, which, |r, name| r.text(name).map(PathBuf::from));
+        take(&mut self.headers, specific(reader, of, "HEADERS", |r, name| r.secret(name, list::headers)));
+        take(&mut self.timeout, specific(reader, of, "TIMEOUT", |r, name| r.parsed(name, read::time_limit)));
+        take(
+            &mut self.compression,
+            specific(reader, of, "COMPRESSION", |r, name| r.parsed(name, compression)),
+        );
+        take(&mut self.insecure, specific(reader, of, "INSECURE", |r, name| r.parsed(name, read::boolean)));
+        self.read_files(reader);
+    }
+
+    fn read_files(&mut self, reader: &mut Reader<'_>) {
+        let of = self.signal;
+        let mut file = |which| specific(reader, of, which, |r, name| r.text(name).map(PathBuf::from));
         let (certificate, key, own) = (file("CERTIFICATE"), file("CLIENT_KEY"), file("CLIENT_CERTIFICATE"));
         if key.is_some() != own.is_some() {
             let (set, missing) = if key.is_some() {
@@ -137,8 +196,12 @@ impl OtlpConfig {
                 ("CLIENT_CERTIFICATE", "CLIENT_KEY")
             };
             let value = key.as_ref().or(own.as_ref()).map(|path| path.display().to_string());
-            let message = format!("set OTEL_EXPORTER_OTLP_{missing} too, or neither");
-            reader.reject(&format!("OTEL_EXPORTER_OTLP_{set}"), value, message);
+            let name: fn(Signal, &str) -> String = match reader.text(&of.variable(set)) {
+                Some(_) => Signal::variable,
+                None => |_, which| general(which),
+            };
+            let message = format!("set {} too, or neither", name(of, missing));
+            reader.reject(&name(of, set), value, message);
         }
         self.certificate = certificate.or(self.certificate.take());
         self.client_key = key.or(self.client_key.take());
@@ -146,8 +209,8 @@ impl OtlpConfig {
     }
 
     fn read_endpoint(&mut self, reader: &mut Reader<'_>) {
-        let protocol = self.protocol;
-        let mut url = |variable: String| {
+        let (signal, protocol) = (self.signal, self.protocol);
+        let mut url = |variable: String, protocol| {
             let value = reader.text(&variable)?;
             match endpoint::check(&value, protocol) {
                 Ok(()) => return Some(value),
@@ -157,9 +220,12 @@ impl OtlpConfig {
             }
             None
         };
-        let base = url(general("ENDPOINT")).map(OtlpEndpoint::Base);
-        let traces = url(traces("ENDPOINT")).map(OtlpEndpoint::Traces);
-        take(&mut self.endpoint, traces.or(base));
+        // An address without a scheme is good for gRPC alone. Whether it is wrong for all signals is decided by that of
+        // traces: another signal, which may not even be sent, finds out when it starts.
+        let for_all = if signal == Signal::Traces { protocol } else { OtlpProtocol::Grpc };
+        let base = url(general("ENDPOINT"), for_all).map(OtlpEndpoint::Base);
+        let exact = url(signal.variable("ENDPOINT"), protocol).map(OtlpEndpoint::Exact);
+        take(&mut self.endpoint, exact.or(base));
     }
 }
 
@@ -167,18 +233,15 @@ fn general(which: &str) -> String {
     format!("OTEL_EXPORTER_OTLP_{which}")
 }
 
-fn traces(which: &str) -> String {
-    format!("OTEL_EXPORTER_OTLP_TRACES_{which}")
-}
-
-/// Reads the variable for all signals and the one for traces, which wins. Both are checked.
+/// Reads the variable for all signals and the one for this signal, which wins. Both are checked.
 fn specific<T>(
     reader: &mut Reader<'_>,
+    signal: Signal,
     which: &str,
     read: impl Fn(&mut Reader<'_>, &str) -> Option<T>,
 ) -> Option<T> {
     let for_all = read(reader, &general(which));
-    read(reader, &traces(which)).or(for_all)
+    read(reader, &signal.variable(which)).or(for_all)
 }
 
 fn take<T>(setting: &mut T, value: Option<T>) {

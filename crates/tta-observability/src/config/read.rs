@@ -53,7 +53,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Remembers what is wrong with a variable. Those for all signals are read for each; they are told once.
     pub(super) fn reject(&mut self, variable: &str, value: Option<String>, message: impl Into<String>) {
+        if self.problems.iter().any(|known| known.variable == variable) {
+            return;
+        }
         self.problems.push(Problem { variable: variable.to_owned(), value, message: message.into() });
     }
 
@@ -84,6 +88,14 @@ pub(super) fn milliseconds(value: &str) -> Result<Duration, String> {
         .parse()
         .map(Duration::from_millis)
         .map_err(|_| "expected milliseconds, an integer of at least 0".to_owned())
+}
+
+/// A time in milliseconds that is not zero.
+pub(super) fn interval(value: &str) -> Result<Duration, String> {
+    match milliseconds(value) {
+        Ok(interval) if !interval.is_zero() => Ok(interval),
+        _ => Err("expected milliseconds, an integer of at least 1".to_owned()),
+    }
 }
 
 /// A time limit in milliseconds; zero means no limit, as the specification says.

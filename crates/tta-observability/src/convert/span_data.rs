@@ -9,8 +9,13 @@ use tta_model::{EventRecord, LinkRecord, SpanContext, SpanKind, SpanRecord, Span
 
 use super::to_otel::{attributes, span_context, time};
 
-static SCOPE: LazyLock<InstrumentationScope> =
-    LazyLock::new(|| InstrumentationScope::builder("tta").with_version(env!("CARGO_PKG_VERSION")).build());
+/// The name by which this library signs what it measured.
+pub(super) const SCOPE: &str = "tta";
+/// Its version.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+static SIGNATURE: LazyLock<InstrumentationScope> =
+    LazyLock::new(|| InstrumentationScope::builder(SCOPE).with_version(VERSION).build());
 
 /// Makes the SDK's span of a record.
 pub(crate) fn span(record: &SpanRecord) -> SpanData {
@@ -40,7 +45,7 @@ pub(crate) fn span(record: &SpanRecord) -> SpanData {
         events,
         links,
         status: status(&record.status),
-        instrumentation_scope: SCOPE.clone(),
+        instrumentation_scope: SIGNATURE.clone(),
     }
 }
 

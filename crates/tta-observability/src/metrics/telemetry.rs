@@ -9,13 +9,18 @@ use super::{Add, Point};
 use crate::counts::{DropReason, SpanCounts};
 
 /// The signal of spans.
-const TRACES: Text = Text::Static("traces");
+pub(crate) const TRACES: Text = Text::Static("traces");
+/// The signal of metrics.
+#[cfg(feature = "otlp")]
+pub(crate) const METRICS: Text = Text::Static("metrics");
+/// The signal of log records.
+#[cfg(feature = "otlp")]
+pub(crate) const LOGS: Text = Text::Static("logs");
 
 /// What became of spans, to be measured when metrics are read.
 pub(crate) fn of_spans(counts: &Arc<SpanCounts>) -> impl Fn(Add<'_>) + Send + 'static {
     let counts = Arc::clone(counts);
     move |add| {
-        let count = |count: u64| Point::Count(i64::try_from(count).unwrap_or(i64::MAX));
         add(&metric::TTA_TELEMETRY_SPANS_RECORDED_TOTAL, &[], count(counts.recorded()));
         for reason in DropReason::ALL {
             let labels = [Some(TRACES), Some(Text::Static(reason.as_str()))];
@@ -26,13 +31,31 @@ pub(crate) fn of_spans(counts: &Arc<SpanCounts>) -> impl Fn(Add<'_>) + Send + 's
     }
 }
 
-/// How an exporter of spans fares, to be measured when metrics are read.
+/// How an exporter of a signal fares, to be measured when metrics are read.
 #[cfg(feature = "otlp")]
-pub(crate) fn of_otlp(gauge: crate::export::otlp::OtlpGauge) -> impl Fn(Add<'_>) + Send + 'static {
+pub(crate) fn of_exporter(
+    signal: Text,
+    gauge: crate::export::otlp::OtlpGauge,
+) -> impl Fn(Add<'_>) + Send + 'static {
     move |add| {
-        let count = |count: u64| Point::Count(i64::try_from(count).unwrap_or(i64::MAX));
-        add(&metric::TTA_TELEMETRY_QUEUE_LENGTH, &[Some(TRACES)], count(gauge.queue_length()));
-        let labels = [Some(TRACES), Some(Text::Static("otlp"))];
+        let signal = Some(signal.clone());
+        add(&metric::TTA_TELEMETRY_QUEUE_LENGTH, &[signal.clone()], count(gauge.queue_length()));
+        let labels = [signal, Some(Text::Static("otlp"))];
         add(&metric::TTA_TELEMETRY_EXPORT_ERRORS_TOTAL, &labels, count(gauge.export_errors()));
     }
+}
+
+/// What became of log records, to be measured when metrics are read.
+#[cfg(feature = "otlp")]
+pub(crate) fn of_logs(counts: Arc<crate::counts::LogCounts>) -> impl Fn(Add<'_>) + Send + 'static {
+    move |add| {
+        for reason in DropReason::ALL {
+            let labels = [Some(LOGS), Some(Text::Static(reason.as_str()))];
+            add(&metric::TTA_TELEMETRY_DROPPED_TOTAL, &labels, count(counts.dropped(reason)));
+        }
+    }
+}
+
+fn count(count: u64) -> Point {
+    Point::Count(i64::try_from(count).unwrap_or(i64::MAX))
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tta_observability::config::{Compression, Config, ConfigError, ExporterKind, OtlpEndpoint, OtlpProtocol};
+use tta_observability::config::{
+    Compression, Config, ConfigError, ExporterKind, OtlpEndpoint, OtlpProtocol, Signal, Temporality,
+};
 use tta_observability::sampling::{Ratio, Sampler};
 
 fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -114,6 +116,111 @@ fn reads_the_batch() {
     wrong("OTEL_BSP_EXPORT_TIMEOUT", "-1", "expected milliseconds, an integer of at least 0");
     wrong("OTEL_BSP_MAX_QUEUE_SIZE", "0", "expected an integer of at least 1");
     wrong("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "65537", "expected at most OTEL_BSP_MAX_QUEUE_SIZE, 65536");
+}
+
+#[test]
+fn reads_the_batch_of_logs() {
+    let batch = good(&[]).log_batch;
+    assert_eq!(
+        (batch.schedule_delay, batch.export_timeout),
+        (Duration::from_secs(1), Duration::from_secs(30))
+    );
+    let config = good(&[
+        ("OTEL_BLRP_SCHEDULE_DELAY", "20"),
+        ("OTEL_BLRP_EXPORT_TIMEOUT", "300"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "100"),
+        ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "7"),
+    ]);
+    let batch = config.log_batch;
+    assert_eq!(
+        (batch.schedule_delay, batch.export_timeout),
+        (Duration::from_millis(20), Duration::from_millis(300))
+    );
+    assert_eq!((batch.max_queue_size, batch.max_export_batch_size), (100, 7));
+    assert_eq!(config.batch, Config::default().batch, "spans have settings of their own");
+    wrong("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "65537", "expected at most OTEL_BLRP_MAX_QUEUE_SIZE, 65536");
+}
+
+#[test]
+fn reads_how_metrics_are_collected() {
+    let reader = good(&[
+        ("OTEL_METRIC_EXPORT_INTERVAL", "15000"),
+        ("OTEL_METRIC_EXPORT_TIMEOUT", "0"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "Delta"),
+        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "base2_exponential_bucket_histogram"),
+    ])
+    .metric_reader;
+    assert_eq!((reader.interval, reader.timeout), (Duration::from_secs(15), Duration::MAX));
+    assert_eq!((reader.temporality, reader.exponential), (Temporality::Delta, true));
+    let reader = good(&[
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "lowmemory"),
+        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "explicit_bucket_histogram"),
+    ])
+    .metric_reader;
+    assert_eq!((reader.temporality, reader.exponential), (Temporality::LowMemory, false));
+    let reader = good(&[]).metric_reader;
+    assert_eq!((reader.interval, reader.timeout), (Duration::from_secs(60), Duration::from_secs(30)));
+    assert_eq!((reader.temporality, reader.exponential), (Temporality::Cumulative, false));
+    wrong("OTEL_METRIC_EXPORT_INTERVAL", "0", "expected milliseconds, an integer of at least 1");
+    wrong(
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        "both",
+        "expected cumulative, delta or lowmemory",
+    );
+    wrong(
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        "none",
+        "expected explicit_bucket_histogram or base2_exponential_bucket_histogram",
+    );
+}
+
+#[test]
+fn each_signal_has_settings_that_win_over_those_for_all() {
+    let config = good(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://all:1"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=all"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "1"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://metrics:2/mine"),
+        ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "a=metrics"),
+        ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", "/metrics.pem"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "logs:3"),
+        ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_LOGS_INSECURE", "true"),
+        ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "3"),
+        ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", "/key.pem"),
+        ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE", "/own.pem"),
+    ]);
+    let (traces, metrics, logs) = (&config.otlp, &config.otlp_metrics, &config.otlp_logs);
+    assert_eq!((traces.signal, metrics.signal, logs.signal), (Signal::Traces, Signal::Metrics, Signal::Logs));
+    assert_eq!(traces.url(), "http://all:1/v1/traces");
+    assert_eq!((metrics.url(), logs.url()), ("http://metrics:2/mine".to_owned(), "http://logs:3".to_owned()));
+    let values = [traces, metrics, logs].map(|otlp| otlp.headers[0].1.as_str());
+    assert_eq!(values, ["all", "metrics", "all"]);
+    assert_eq!([traces, metrics, logs].map(|otlp| otlp.timeout.as_millis()), [1, 1, 3]);
+    let compressions = [traces, metrics, logs].map(|otlp| otlp.compression);
+    assert_eq!(compressions, [Compression::None, Compression::Gzip, Compression::None]);
+    assert_eq!([traces, metrics, logs].map(|otlp| otlp.certificate.is_some()), [false, true, false]);
+    assert_eq!(
+        (&logs.client_key, &logs.client_certificate),
+        (&Some("/key.pem".into()), &Some("/own.pem".into()))
+    );
+
+    let config = good(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://h/base/")]);
+    assert_eq!(config.otlp_metrics.url(), "https://h/base/v1/metrics");
+    assert_eq!(config.otlp_logs.url(), "https://h/base/v1/logs");
+    assert_eq!(good(&[]).otlp_metrics.url(), "http://localhost:4318/v1/metrics");
+    wrong(
+        "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY",
+        "/key.pem",
+        "set OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE too, or neither",
+    );
+    wrong("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/json", "expected grpc or http/protobuf");
+    wrong(
+        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+        "localhost:4318",
+        "expected an address that begins with http:// or https://",
+    );
 }
 
 #[test]

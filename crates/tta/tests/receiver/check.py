@@ -84,19 +84,52 @@ def check_both_transports():
         check_span(receiver.line(), "http")
 
 
+def metrics_request():
+    request = metrics_service_pb2.ExportMetricsServiceRequest()
+    scope = request.resource_metrics.add().scope_metrics.add()
+    sum = scope.metrics.add(name="s", unit="ms", description="d").sum
+    sum.is_monotonic, sum.aggregation_temporality = True, 2
+    sum.data_points.add(as_int=1, start_time_unix_nano=2, time_unix_nano=3)
+    scope.metrics.add(name="g").gauge.data_points.add(as_double=0.5)
+    histogram = scope.metrics.add(name="h").histogram
+    histogram.aggregation_temporality = 1
+    point = histogram.data_points.add(count=1, sum=2, bucket_counts=[0, 1], explicit_bounds=[1])
+    point.exemplars.add(as_double=2, trace_id=b"\1" * 16, span_id=b"\2" * 8, time_unix_nano=5)
+    exponential = scope.metrics.add(name="e").exponential_histogram
+    point = exponential.data_points.add(count=3, scale=-1, zero_count=1)
+    point.positive.offset = -2
+    point.positive.bucket_counts.extend([1, 1])
+    return request
+
+
+def check_metrics(line):
+    sum, gauge, histogram, exponential = line["metrics"]
+    assert (sum["name"], sum["unit"], sum["description"], sum["kind"]) == ("s", "ms", "d", "sum")
+    assert sum["monotonic"] and sum["temporality"] == "cumulative"
+    assert (sum["points"][0]["value"], sum["points"][0]["start"], sum["points"][0]["time"]) == ({"int": 1}, 2, 3)
+    assert gauge["points"][0]["value"] == {"double": 0.5} and "temporality" not in gauge
+    (point,) = histogram["points"]
+    assert histogram["temporality"] == "delta" and (point["buckets"], point["bounds"]) == ([0, 1], [1])
+    (exemplar,) = point["exemplars"]
+    assert (exemplar["trace_id"], exemplar["span_id"], exemplar["value"]) == ("01" * 16, "02" * 8, {"double": 2})
+    (point,) = exponential["points"]
+    assert (point["scale"], point["zero_count"], point["offset"], point["buckets"]) == (-1, 1, -2, [1, 1])
+
+
 def check_the_other_signals():
-    metrics, logs = metrics_service_pb2.ExportMetricsServiceRequest(), logs_service_pb2.ExportLogsServiceRequest()
-    metrics.resource_metrics.add().scope_metrics.add().metrics.add(name="m", unit="ms").sum.is_monotonic = True
-    logs.resource_logs.add().scope_logs.add().log_records.add(severity_text="INFO").body.string_value = "b"
+    metrics, logs = metrics_request(), logs_service_pb2.ExportLogsServiceRequest()
+    record = logs.resource_logs.add().scope_logs.add().log_records.add(severity_text="INFO", event_name="e")
+    record.body.string_value = "b"
     with Receiver() as receiver, receiver.channel() as channel:
         for send_metrics, send_logs in (
             (metrics_service_pb2_grpc.MetricsServiceStub(channel).Export, logs_service_pb2_grpc.LogsServiceStub(channel).Export),
             (lambda r: receiver.post("/v1/metrics", r.SerializeToString()), lambda r: receiver.post("/v1/logs", r.SerializeToString())),
         ):
             send_metrics(metrics)
-            assert receiver.line()["metrics"] == [{"name": "m", "unit": "ms", "kind": "sum"}]
+            check_metrics(receiver.line())
             send_logs(logs)
-            assert receiver.line()["logs"][0]["body"] == {"string": "b"}
+            (line,) = receiver.line()["logs"]
+            assert (line["body"], line["severity"], line["event"]) == ({"string": "b"}, "INFO", "e")
 
 
 def check_refusals():

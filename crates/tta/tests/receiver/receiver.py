@@ -4,7 +4,7 @@ It decodes with OpenTelemetry's own generated code, so that TTA's encoder is not
 
 Standard output is one JSON object a line. The first is {"grpc": PORT, "http": PORT}; then one for every
 request, with "signal" ("traces", "metrics" or "logs"), "transport" ("grpc" or "http"), "headers",
-"encoding" (the Content-Encoding, or null) and, for traces, "spans". A refused request has "refused": true.
+"encoding" (the Content-Encoding, or null) and "spans", "metrics" or "logs". A refused request has "refused": true.
 The line `shutdown` on standard input, or its end, stops the process.
 
     python receiver.py [--fail N]     refuse the first N requests: UNAVAILABLE, or 503 with Retry-After
@@ -25,6 +25,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 LARGEST_BODY = 64 * 1024 * 1024
@@ -62,25 +63,9 @@ class Journal:
         if name == "traces":
             line["spans"] = [span for resource in request.resource_spans for span in spans_of(resource)]
         elif name == "metrics":
-            line["metrics"] = [
-                {"name": metric.name, "unit": metric.unit, "kind": metric.WhichOneof("data")}
-                for resource in request.resource_metrics
-                for scope in resource.scope_metrics
-                for metric in scope.metrics
-            ]
+            line["metrics"] = [metric for resource in request.resource_metrics for metric in metrics_of(resource)]
         else:
-            line["logs"] = [
-                {
-                    "body": value_of(record.body),
-                    "severity": record.severity_text,
-                    "trace_id": record.trace_id.hex(),
-                    "span_id": record.span_id.hex(),
-                    "attributes": attributes_of(record.attributes),
-                }
-                for resource in request.resource_logs
-                for scope in resource.scope_logs
-                for record in scope.log_records
-            ]
+            line["logs"] = [record for resource in request.resource_logs for record in logs_of(resource)]
         self.write(line)
         return True
 
@@ -141,11 +126,110 @@ def spans_of(resource):
                     for link in span.links
                 ],
                 "resource": attributes_of(resource.resource.attributes),
-                "scope": {
-                    "name": scope.scope.name,
-                    "version": scope.scope.version,
-                    "attributes": attributes_of(scope.scope.attributes),
-                },
+                "scope": scope_of(scope),
+            }
+
+
+def scope_of(scope):
+    return {
+        "name": scope.scope.name,
+        "version": scope.scope.version,
+        "attributes": attributes_of(scope.scope.attributes),
+    }
+
+
+def metrics_of(resource):
+    for scope in resource.scope_metrics:
+        for metric in scope.metrics:
+            kind = metric.WhichOneof("data")
+            data = getattr(metric, kind)
+            line = {
+                "name": metric.name,
+                "unit": metric.unit,
+                "description": metric.description,
+                "kind": kind,
+                "points": [POINTS[kind](point) | common_of(point) for point in data.data_points],
+                "resource": attributes_of(resource.resource.attributes),
+                "scope": scope_of(scope),
+            }
+            if kind != "gauge":
+                temporality = AggregationTemporality.Name(data.aggregation_temporality)
+                line["temporality"] = temporality.removeprefix("AGGREGATION_TEMPORALITY_").lower()
+            if kind == "sum":
+                line["monotonic"] = data.is_monotonic
+            yield line
+
+
+def common_of(point):
+    """What points of all kinds have."""
+    return {
+        "attributes": attributes_of(point.attributes),
+        "start": point.start_time_unix_nano,
+        "time": point.time_unix_nano,
+        "exemplars": [
+            {
+                "time": exemplar.time_unix_nano,
+                "trace_id": exemplar.trace_id.hex(),
+                "span_id": exemplar.span_id.hex(),
+                "value": number_of(exemplar),
+                "filtered_attributes": attributes_of(exemplar.filtered_attributes),
+            }
+            for exemplar in point.exemplars
+        ],
+    }
+
+
+def number_of(point):
+    """Keeps the type beside the number: {"int": 1} or {"double": 1.0}."""
+    kind = point.WhichOneof("value")
+    return {kind.removeprefix("as_"): getattr(point, kind)}
+
+
+def distribution_of(point):
+    return {
+        "count": point.count,
+        "sum": point.sum,
+        "bounds": list(point.explicit_bounds),
+        "buckets": list(point.bucket_counts),
+    }
+
+
+def exponential_of(point):
+    return {
+        "count": point.count,
+        "sum": point.sum,
+        "scale": point.scale,
+        "zero_count": point.zero_count,
+        "offset": point.positive.offset,
+        "buckets": list(point.positive.bucket_counts),
+        "negative": list(point.negative.bucket_counts),
+    }
+
+
+POINTS = {
+    "sum": lambda point: {"value": number_of(point)},
+    "gauge": lambda point: {"value": number_of(point)},
+    "histogram": distribution_of,
+    "exponential_histogram": exponential_of,
+}
+
+
+def logs_of(resource):
+    for scope in resource.scope_logs:
+        for record in scope.log_records:
+            yield {
+                "time": record.time_unix_nano,
+                "observed": record.observed_time_unix_nano,
+                "body": value_of(record.body),
+                "severity": record.severity_text,
+                "severity_number": record.severity_number,
+                "event": record.event_name,
+                "flags": record.flags,
+                "trace_id": record.trace_id.hex(),
+                "span_id": record.span_id.hex(),
+                "attributes": attributes_of(record.attributes),
+                "resource": attributes_of(resource.resource.attributes),
+                "scope": scope_of(scope),
             }
 
 

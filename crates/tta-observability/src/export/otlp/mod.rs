@@ -1,12 +1,19 @@
-//! Sends spans by OTLP, over gRPC or HTTP.
+//! Sends spans, metrics and log records by OTLP, over gRPC or HTTP.
 //!
-//! One thread of its own owns the connection. What it has not sent yet waits in a bounded queue, so that a
+//! Each has a thread of its own that owns the connection. What it has not sent yet waits in a bounded queue, so that a
 //! slow or dead receiver costs the program memory up to that bound, and never time: what does not fit is
 //! dropped and counted. A batch is tried again, with growing pauses or after the pause that the receiver
-//! asked for, until its time is over; then it is dropped and counted too.
+//! asked for, until its time is over; then it is dropped and counted too. Metrics do not wait in a queue: each
+//! collection has all that was counted, or what came since the last one that arrived.
 
 mod connect;
+mod delta;
+mod logs;
+mod metrics;
 mod queue;
+mod retry;
+mod sender;
+mod service;
 mod tls;
 mod transport;
 mod trouble;
@@ -23,7 +30,9 @@ use super::{FlushError, SpanExporter};
 use crate::config::{BatchConfig, OtlpConfig};
 use crate::counts::SpanCounts;
 use crate::resource::Resource;
-use queue::Queue;
+pub use logs::{LogFlushError, LogSink, OtlpLogs};
+pub use metrics::{MetricFlushError, OtlpMetrics};
+use queue::{Queue, Waiting};
 use trouble::Trouble;
 
 /// How long the end may take beyond its limit, before the thread is left to itself.
@@ -34,19 +43,20 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Dropped without a shutdown it ends at once, and counts what it had not sent.
 #[derive(Debug)]
 pub struct Otlp {
-    queue: Arc<Queue>,
+    queue: Arc<Queue<SpanRecord>>,
     trouble: Arc<Trouble>,
     worker: Option<JoinHandle<()>>,
 }
 
-/// Looks at an exporter that was given away to the recorder.
+/// Looks at an exporter that was given away.
 #[derive(Clone, Debug)]
 pub struct OtlpGauge {
-    queue: Arc<Queue>,
+    /// None where nothing waits.
+    waiting: Option<Arc<dyn Waiting>>,
     trouble: Arc<Trouble>,
 }
 
-/// Spans could not be sent at all, whatever the receiver does.
+/// Telemetry could not be sent at all, whatever the receiver does.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OtlpError {
@@ -75,11 +85,11 @@ pub enum OtlpError {
     /// TLS cannot be set up.
     #[error("cannot set up TLS for OTLP: {0}")]
     Tls(String),
-    /// The exporter of OpenTelemetry refused its settings.
+    /// A setting cannot work, or the exporter of OpenTelemetry refused it.
     #[error("cannot set up OTLP: {0}")]
     Setup(String),
     /// The thread did not start.
-    #[error("cannot start the thread that sends spans")]
+    #[error("cannot start the thread that sends by OTLP")]
     Thread(#[source] std::io::Error),
 }
 
@@ -95,28 +105,32 @@ impl Otlp {
         resource: &Resource,
         counts: Arc<SpanCounts>,
     ) -> Result<Self, OtlpError> {
-        let queue = Arc::new(Queue::new(batch, counts));
-        let trouble = Arc::new(Trouble::new(otlp.url()));
-        let worker = worker::start(otlp, batch, resource, &queue, &trouble)?;
+        let queue = Arc::new(Queue::new(batch, counts as _));
+        let trouble = Arc::new(Trouble::new(otlp.signal, otlp.url()));
+        let worker =
+            worker::start("tta-otlp", || worker::Spans::new(otlp, batch, resource, (&queue, &trouble)))?;
         Ok(Self { queue, trouble, worker: Some(worker) })
     }
 
     /// A handle that tells how the exporter fares.
     #[must_use]
     pub fn gauge(&self) -> OtlpGauge {
-        OtlpGauge { queue: Arc::clone(&self.queue), trouble: Arc::clone(&self.trouble) }
+        OtlpGauge { waiting: Some(Arc::clone(&self.queue) as _), trouble: Arc::clone(&self.trouble) }
     }
 
-    fn outcome(&self, unsent: u64) -> Result<(), FlushError> {
-        if unsent == 0 { Ok(()) } else { Err(FlushError { unsent, reason: self.trouble.reason() }) }
+    fn outcome(&self, unsent: u64, failures: u64) -> Result<(), FlushError> {
+        match unsent {
+            0 => Ok(()),
+            _ => Err(FlushError { unsent, reason: self.trouble.reason_since(failures) }),
+        }
     }
 }
 
 impl OtlpGauge {
-    /// How many spans wait, those on their way included.
+    /// How many records wait, those on their way included.
     #[must_use]
     pub fn queue_length(&self) -> u64 {
-        self.queue.length()
+        self.waiting.as_ref().map_or(0, |queue| queue.length())
     }
 
     /// How many batches could not be delivered.
@@ -124,27 +138,35 @@ impl OtlpGauge {
     pub fn export_errors(&self) -> u64 {
         self.trouble.errors()
     }
+
+    /// Why a batch could not be delivered last, and what to do; none if all were.
+    #[must_use]
+    pub fn last_error(&self) -> Option<String> {
+        self.trouble.last()
+    }
 }
 
 impl SpanExporter for Otlp {
     fn export(&mut self, spans: &[SpanRecord]) {
-        self.queue.push(spans);
+        self.queue.push(spans.iter().cloned());
     }
 
     fn flush(&mut self, timeout: Duration) -> Result<(), FlushError> {
-        self.outcome(self.queue.flush(timeout))
+        let failures = self.trouble.failures();
+        self.outcome(self.queue.flush(timeout), failures)
     }
 
     /// Sends what waits, and ends the thread, within the time and a second at most. What could not be
     /// sent is counted as dropped; spans that are exported later are too.
     fn shutdown(&mut self, timeout: Duration) -> Result<(), FlushError> {
+        let failures = self.trouble.failures();
         let (unsent, ended) = self.queue.shutdown(timeout, GRACE);
         let worker = self.worker.take();
         if let Some(worker) = worker.filter(|_| ended) {
             // The thread has done its work, so it ends now; whether it panicked was counted already.
             let _ = worker.join();
         }
-        self.outcome(unsent)
+        self.outcome(unsent, failures)
     }
 }
 

@@ -1,23 +1,36 @@
-//! The spans that wait to be sent, and what became of them.
+//! The records that wait to be sent, and what became of them.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
-use tta_model::SpanRecord;
 
 use crate::config::BatchConfig;
-use crate::counts::{DropReason, SpanCounts};
+use crate::counts::{DropReason, LogCounts, SpanCounts};
 
 /// Limits beyond this one are cut, so that a moment can be computed from them.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A bounded queue between the thread that records and the one that sends.
-#[derive(Debug)]
-pub(super) struct Queue {
-    state: Mutex<State>,
-    /// Told when spans were settled, and when the worker ended.
+/// Counts what became of records.
+pub(super) trait Counts: fmt::Debug + Send + Sync {
+    /// A receiver took them.
+    fn count_exported(&self, records: usize);
+    /// They are lost.
+    fn count_dropped(&self, reason: DropReason, records: usize);
+}
+
+/// Tells how much waits in a queue, whatever it is.
+pub(super) trait Waiting: fmt::Debug + Send + Sync {
+    /// Records that are neither sent nor dropped.
+    fn length(&self) -> u64;
+}
+
+/// A bounded queue between the threads that record and the one that sends.
+pub(super) struct Queue<T> {
+    state: Mutex<State<T>>,
+    /// Told when records were settled, and when the worker ended.
     progress: Condvar,
     /// Told when the worker may have something to do.
     work: Notify,
@@ -26,13 +39,12 @@ pub(super) struct Queue {
     capacity: u64,
     batch_size: usize,
     linger: Duration,
-    counts: Arc<SpanCounts>,
+    counts: Arc<dyn Counts>,
 }
 
-/// Spans are numbered in the order in which they came, and leave in that order.
-#[derive(Debug, Default)]
-struct State {
-    spans: VecDeque<SpanRecord>,
+/// Records are numbered in the order in which they came, and leave in that order.
+struct State<T> {
+    records: VecDeque<T>,
     /// How many came.
     pushed: u64,
     /// How many were taken out to be sent.
@@ -41,23 +53,23 @@ struct State {
     settled: u64,
     /// How many of the settled ones were dropped.
     lost: u64,
-    /// Up to here spans do not wait for company.
+    /// Up to here records do not wait for company.
     hurry_to: u64,
     ended: bool,
 }
 
 /// What the worker does next.
-enum Step {
-    Send(Vec<SpanRecord>),
+enum Step<T> {
+    Send(Vec<T>),
     Linger,
     Idle,
     End,
 }
 
-impl Queue {
-    pub(super) fn new(batch: &BatchConfig, counts: Arc<SpanCounts>) -> Self {
+impl<T> Queue<T> {
+    pub(super) fn new(batch: &BatchConfig, counts: Arc<dyn Counts>) -> Self {
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(State::new()),
             progress: Condvar::new(),
             work: Notify::new(),
             stop: watch::Sender::new(None),
@@ -68,35 +80,31 @@ impl Queue {
         }
     }
 
-    /// Takes copies of as many spans as there is room for.
-    pub(super) fn push(&self, spans: &[SpanRecord]) {
+    /// Takes as many records as there is room for, from the first one on.
+    pub(super) fn push(&self, records: impl ExactSizeIterator<Item = T>) {
+        let count = records.len();
         let mut state = self.lock();
         if state.ended || self.stop.borrow().is_some() {
             drop(state);
-            self.counts.add_dropped(DropReason::Shutdown, spans.len());
+            self.counts.count_dropped(DropReason::Shutdown, count);
             return;
         }
         let room = usize::try_from(self.capacity.saturating_sub(state.waiting())).unwrap_or(usize::MAX);
-        let taken = room.min(spans.len());
-        let was_empty = state.spans.is_empty();
-        state.spans.extend(spans[..taken].iter().cloned());
+        let taken = room.min(count);
+        let was_empty = state.records.is_empty();
+        state.records.extend(records.take(taken));
         state.pushed += taken as u64;
-        let wakes = (was_empty && taken > 0) || state.spans.len() >= self.batch_size;
+        let wakes = (was_empty && taken > 0) || state.records.len() >= self.batch_size;
         drop(state);
         if wakes {
             self.work.notify_one();
         }
-        if taken < spans.len() {
-            self.counts.add_dropped(DropReason::QueueFull, spans.len() - taken);
+        if taken < count {
+            self.counts.count_dropped(DropReason::QueueFull, count - taken);
         }
     }
 
-    /// Spans that are neither sent nor dropped.
-    pub(super) fn length(&self) -> u64 {
-        self.lock().waiting()
-    }
-
-    /// Waits until what was pushed is settled, and tells how many spans were not sent.
+    /// Waits until what was pushed is settled, and tells how many records were not sent.
     pub(super) fn flush(&self, timeout: Duration) -> u64 {
         let mut state = self.lock();
         let (target, lost) = (state.pushed, state.lost);
@@ -114,7 +122,7 @@ impl Queue {
         self.work.notify_one();
     }
 
-    /// Stops, and waits for the end. Tells how many spans were not sent, and whether the worker ended.
+    /// Stops, and waits for the end. Tells how many records were not sent, and whether the worker ended.
     pub(super) fn shutdown(&self, timeout: Duration, grace: Duration) -> (u64, bool) {
         let lost = self.lock().lost;
         self.stop(timeout);
@@ -123,11 +131,11 @@ impl Queue {
     }
 
     /// Waits for the next batch: a full one, or what is there after the delay. None is the end.
-    pub(super) async fn next(&self) -> Option<Vec<SpanRecord>> {
+    pub(super) async fn next(&self) -> Option<Vec<T>> {
         let mut since = None;
         loop {
             match self.step() {
-                Step::Send(spans) => return Some(spans),
+                Step::Send(records) => return Some(records),
                 Step::End => return None,
                 Step::Idle => self.work.notified().await,
                 Step::Linger => {
@@ -161,19 +169,19 @@ impl Queue {
         }
     }
 
-    /// A receiver took spans.
-    pub(super) fn sent(&self, spans: usize) {
-        self.counts.add_exported(spans);
-        self.lock().settled += spans as u64;
+    /// A receiver took records.
+    pub(super) fn sent(&self, records: usize) {
+        self.counts.count_exported(records);
+        self.lock().settled += records as u64;
         self.progress.notify_all();
     }
 
-    /// Spans could not be sent, and no other attempt is made.
-    pub(super) fn failed(&self, spans: usize) {
-        self.counts.add_dropped(DropReason::ExportFailed, spans);
+    /// Records could not be sent, and no other attempt is made.
+    pub(super) fn failed(&self, records: usize) {
+        self.counts.count_dropped(DropReason::ExportFailed, records);
         let mut state = self.lock();
-        state.settled += spans as u64;
-        state.lost += spans as u64;
+        state.settled += records as u64;
+        state.lost += records as u64;
         drop(state);
         self.progress.notify_all();
     }
@@ -183,8 +191,8 @@ impl Queue {
         let mut state = self.lock();
         let left = state.waiting();
         // Counted before the end can be seen: who waits for it looks at the counts next.
-        self.counts.add_dropped(DropReason::Shutdown, usize::try_from(left).unwrap_or(usize::MAX));
-        state.spans = VecDeque::new();
+        self.counts.count_dropped(DropReason::Shutdown, usize::try_from(left).unwrap_or(usize::MAX));
+        state.records = VecDeque::new();
         state.settled += left;
         state.lost += left;
         state.ended = true;
@@ -192,40 +200,88 @@ impl Queue {
         self.progress.notify_all();
     }
 
-    fn step(&self) -> Step {
+    fn step(&self) -> Step<T> {
         let stop = *self.stop.borrow();
         let mut state = self.lock();
         match stop {
-            Some(at) if state.spans.is_empty() || at <= Instant::now() => Step::End,
-            _ if state.spans.is_empty() => Step::Idle,
-            None if state.spans.len() < self.batch_size && state.popped >= state.hurry_to => Step::Linger,
+            Some(at) if state.records.is_empty() || at <= Instant::now() => Step::End,
+            _ if state.records.is_empty() => Step::Idle,
+            None if state.records.len() < self.batch_size && state.popped >= state.hurry_to => Step::Linger,
             _ => Step::Send(state.pop(self.batch_size)),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wait<'a>(
         &'a self,
-        state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, State<T>>,
         timeout: Duration,
-        condition: impl FnMut(&mut State) -> bool,
-    ) -> MutexGuard<'a, State> {
+        condition: impl FnMut(&mut State<T>) -> bool,
+    ) -> MutexGuard<'a, State<T>> {
         let waited = self.progress.wait_timeout_while(state, timeout.min(LONGEST), condition);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
-impl State {
+impl<T> State<T> {
+    const fn new() -> Self {
+        Self {
+            records: VecDeque::new(),
+            pushed: 0,
+            popped: 0,
+            settled: 0,
+            lost: 0,
+            hurry_to: 0,
+            ended: false,
+        }
+    }
+
     fn waiting(&self) -> u64 {
         self.pushed - self.settled
     }
 
-    fn pop(&mut self, most: usize) -> Vec<SpanRecord> {
-        let count = most.min(self.spans.len());
+    fn pop(&mut self, most: usize) -> Vec<T> {
+        let count = most.min(self.records.len());
         self.popped += count as u64;
-        self.spans.drain(..count).collect()
+        self.records.drain(..count).collect()
+    }
+}
+
+impl<T: Send> Waiting for Queue<T> {
+    fn length(&self) -> u64 {
+        self.lock().waiting()
+    }
+}
+
+impl<T> fmt::Debug for Queue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waiting = self.lock().waiting();
+        f.debug_struct("Queue")
+            .field("waiting", &waiting)
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Counts for SpanCounts {
+    fn count_exported(&self, records: usize) {
+        self.add_exported(records);
+    }
+
+    fn count_dropped(&self, reason: DropReason, records: usize) {
+        self.add_dropped(reason, records);
+    }
+}
+
+impl Counts for LogCounts {
+    fn count_exported(&self, records: usize) {
+        self.add_exported(records);
+    }
+
+    fn count_dropped(&self, reason: DropReason, records: usize) {
+        self.add_dropped(reason, records);
     }
 }

@@ -1,4 +1,4 @@
-//! Sets up OpenTelemetry's own OTLP exporter, with our connection below it.
+//! Sets up the connections, and OpenTelemetry's own exporter of spans above one.
 //!
 //! Its retries are used and not doubled: only they see the pause that a receiver asks for. It reads the
 //! environment once more by itself, so whatever it could take from there is set here, because a setting
@@ -78,7 +78,7 @@ fn grpc(config: &OtlpConfig, limit: Duration, trouble: &Arc<Trouble>) -> Result<
 
 /// Makes the channel. TLS is below it, in our connector, and the channel believes that it speaks plain
 /// HTTP to it: TLS of its own would keep its errors to itself until the batch is given up.
-fn channel(config: &OtlpConfig, trouble: &Arc<Trouble>) -> Result<Channel, OtlpError> {
+pub(super) fn channel(config: &OtlpConfig, trouble: &Arc<Trouble>) -> Result<Channel, OtlpError> {
     let url = config.url();
     let unusable =
         |error: &(dyn Error + 'static)| OtlpError::Endpoint { url: config.url(), reason: chain(error) };
@@ -97,6 +97,21 @@ fn channel(config: &OtlpConfig, trouble: &Arc<Trouble>) -> Result<Channel, OtlpE
 }
 
 fn http(config: &OtlpConfig, limit: Duration, trouble: &Arc<Trouble>) -> Result<Built, OtlpError> {
+    let builder = SpanExporter::builder()
+        .with_http()
+        .with_http_client(client(config, trouble)?)
+        .with_protocol(Protocol::HttpBinary)
+        .with_endpoint(config.url())
+        .with_timeout(limit)
+        .with_retry_policy(retries());
+    Ok(match config.compression {
+        Compression::None => builder.build(),
+        Compression::Gzip => builder.with_compression(opentelemetry_otlp::Compression::Gzip).build(),
+    })
+}
+
+/// Makes the client for HTTP.
+pub(super) fn client(config: &OtlpConfig, trouble: &Arc<Trouble>) -> Result<Client, OtlpError> {
     let url = config.url();
     let is_secure = match url.parse::<Uri>() {
         Ok(uri) if uri.authority().is_some() => uri.scheme() == Some(&Scheme::HTTPS),
@@ -107,17 +122,7 @@ fn http(config: &OtlpConfig, limit: Duration, trouble: &Arc<Trouble>) -> Result<
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
     let connector = connector(config, is_secure)?.enable_http1().wrap_connector(tcp());
     let hyper = HyperClient::new(connector, config.timeout, None);
-    let builder = SpanExporter::builder()
-        .with_http()
-        .with_http_client(Client { hyper, headers, timeout: config.timeout, trouble: Arc::clone(trouble) })
-        .with_protocol(Protocol::HttpBinary)
-        .with_endpoint(url)
-        .with_timeout(limit)
-        .with_retry_policy(retries());
-    Ok(match config.compression {
-        Compression::None => builder.build(),
-        Compression::Gzip => builder.with_compression(opentelemetry_otlp::Compression::Gzip).build(),
-    })
+    Ok(Client { hyper, headers, timeout: config.timeout, trouble: Arc::clone(trouble) })
 }
 
 fn tcp() -> HttpConnector {
@@ -138,7 +143,8 @@ fn connector(
     Ok(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http())
 }
 
-fn headers(config: &OtlpConfig) -> Result<HeaderMap, OtlpError> {
+/// The headers of the settings.
+pub(super) fn headers(config: &OtlpConfig) -> Result<HeaderMap, OtlpError> {
     let mut headers = HeaderMap::new();
     for (name, value) in &config.headers {
         let key = HeaderName::try_from(name).ok();
@@ -156,7 +162,7 @@ fn headers(config: &OtlpConfig) -> Result<HeaderMap, OtlpError> {
 
 /// Sends exactly the headers of the settings, and tells what went wrong.
 #[derive(Debug)]
-struct Client {
+pub(super) struct Client {
     hyper: HyperClient<HttpsConnector<HttpConnector>>,
     headers: HeaderMap,
     timeout: Duration,
@@ -164,7 +170,13 @@ struct Client {
 }
 
 impl Client {
-    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    /// How long one request may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Sends a request with exactly the headers of the settings, and those that say how it is encoded.
+    pub(super) async fn exchange(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let mut headers = self.headers.clone();
         for name in [CONTENT_TYPE, CONTENT_ENCODING] {
             match request.headers_mut().remove(&name) {
@@ -173,7 +185,11 @@ impl Client {
             };
         }
         *request.headers_mut() = headers;
-        let answer = self.hyper.send_bytes(request).await;
+        self.hyper.send_bytes(request).await
+    }
+
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let answer = self.exchange(request).await;
         match &answer {
             Ok(response) if response.status().is_success() => {}
             Ok(response) => self.trouble.attempt_failed(format!("it answered {}", response.status())),

@@ -3,6 +3,7 @@
 mod arrival;
 mod receiver;
 mod secured;
+mod signals;
 mod trouble;
 
 use std::sync::Arc;

@@ -125,7 +125,7 @@ fn settings_that_can_never_work_are_refused() {
     config.otlp.headers.clear();
     for protocol in BOTH {
         config.otlp.protocol = protocol;
-        config.otlp.endpoint = OtlpEndpoint::Traces("http://a b".to_owned());
+        config.otlp.endpoint = OtlpEndpoint::Exact("http://a b".to_owned());
         assert!(matches!(refused(&config), OtlpError::Endpoint { .. }));
     }
 }
