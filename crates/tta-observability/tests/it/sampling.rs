@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use tta_model::{SpanContext, SpanRecord, SpanStatus, TraceFlags};
-use tta_observability::config::{Config, SpanLimits};
+use tta_observability::config::{Config, MetricsConfig, SpanLimits};
 use tta_observability::export::memory::MemoryExporter;
 use tta_observability::export::{FlushError, SpanExporter};
 use tta_observability::metrics::Metrics;
@@ -169,7 +169,7 @@ impl SpanExporter for Passing {
 
 fn passing(config: Config) -> (Arc<dyn Observer>, Guard, Receiver<Vec<SpanRecord>>) {
     let (sender, receiver) = channel();
-    let config = Config { exporters: Vec::new(), ..config };
+    let config = Config { exporters: Vec::new(), metrics: MetricsConfig::none(), ..config };
     let (observer, guard) =
         Telemetry::with_config(config).exporter(Passing(sender)).build().expect("nothing to set up");
     (observer.expect("not disabled"), guard, receiver)
@@ -177,7 +177,7 @@ fn passing(config: Config) -> (Arc<dyn Observer>, Guard, Receiver<Vec<SpanRecord
 
 #[test]
 fn an_ended_trace_needs_no_flush() {
-    let config = Config { tail: Some(errors_only()), ..Config::default() };
+    let config = Config { tail: Some(errors_only()), ..Config::silent() };
     let (observer, guard, exported) = passing(config);
     let cx = WorkflowContext::builder().observer(observer).build();
     block_on(work().run(100, &cx)).expect_err("a hundredth");
@@ -188,7 +188,7 @@ fn an_ended_trace_needs_no_flush() {
 #[test]
 fn a_trace_without_its_root_waits_no_longer_than_it_may() {
     let tail = TailConfig { max_wait: Duration::from_millis(1), ..TailConfig::new(Ratio::ALL) };
-    let (observer, _guard, exported) = passing(Config { tail: Some(tail), ..Config::default() });
+    let (observer, _guard, exported) = passing(Config { tail: Some(tail), ..Config::silent() });
     let (ended, wait) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let meeting = (Arc::clone(&ended), Arc::clone(&wait));
     let work = std::thread::spawn(move || {
@@ -330,7 +330,7 @@ async fn in_each_environment_errors_are_kept() {
             exporters: Vec::new(),
             sampler: environment.head(),
             tail: environment.tail(),
-            ..Config::default()
+            ..Config::silent()
         };
         let recording = Recording::new(Telemetry::with_config(config));
         let flow = work();

@@ -25,7 +25,7 @@ impl Recording {
 
     /// Starts from the defaults, with some of them changed.
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config { exporters: Vec::new(), ..Config::default() };
+        let mut config = Config::silent();
         change(&mut config);
         let memory = MemoryExporter::with_capacity(1_000_000);
         let (observer, guard) =

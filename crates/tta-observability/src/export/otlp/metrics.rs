@@ -1,6 +1,7 @@
 //! Collects metrics at intervals and sends them.
 
 use std::cell::RefCell;
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, mpsc};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use opentelemetry_proto::tonic::resource::v1::Resource as ProtoResource;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout, timeout_at};
 
 use super::queue::LONGEST;
 use super::sender::Sender;
@@ -188,6 +189,9 @@ struct Exporter {
     trouble: Arc<Trouble>,
 }
 
+/// How long attempts follow one another when somebody waits for a collection to be sent.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// A collection could not be sent; the trouble knows why.
 struct Unsent;
 
@@ -209,7 +213,20 @@ impl Exporter {
     }
 
     async fn export_before(&self, deadline: Instant) -> Result<(), MetricFlushError> {
-        match timeout_at(deadline, self.export(&Notify::new())).await {
+        let hurry = Notify::new();
+        // Who asks for it waits, perhaps at the end of a program: where nobody listens, nobody will in a moment.
+        let patience = async {
+            sleep(PATIENCE).await;
+            hurry.notify_one();
+            pending::<Result<(), Unsent>>().await
+        };
+        let export = async {
+            tokio::select! {
+                sent = self.export(&hurry) => sent,
+                never = patience => never,
+            }
+        };
+        match timeout_at(deadline, export).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(Unsent)) => Err(MetricFlushError { reason: self.trouble.reason() }),
             Err(_) => {
