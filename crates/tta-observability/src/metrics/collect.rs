@@ -118,8 +118,8 @@ impl<'a> Families<'a> {
             self.durations(counted, 1.0),
         );
         let seconds = self.durations(counted, SECONDS);
-        self.add(&metric::TTA_EXECUTION_DURATION_SECONDS, &[r#type.clone()], seconds);
-        self.add(&metric::TTA_ACTIVE_REQUESTS, &[r#type.clone()], counter(sum.active()));
+        self.add(&metric::TTA_EXECUTION_DURATION_SECONDS, std::slice::from_ref(&r#type), seconds);
+        self.add(&metric::TTA_ACTIVE_REQUESTS, std::slice::from_ref(&r#type), counter(sum.active()));
         if let Some(from) = &kind.connection {
             let labels = [
                 Some(from.source.clone()),

@@ -1,8 +1,8 @@
 //! Counts and distributions of everything that runs, exact whatever becomes of the spans.
 //!
-//! Each thread counts the executions that end on it in cells of its own ([`cell`]), with a few plain additions; nothing is
+//! Each thread counts the executions that end on it in cells of its own, with a few plain additions; nothing is
 //! queued, so nothing can be lost, and a run that is not sampled counts like any other. Who reads adds the cells of all
-//! threads. One count is shown by several metrics: they are made when they are read ([`collect`]).
+//! threads. One count is shown by several metrics: they are made when they are read.
 
 mod bins;
 mod cell;

@@ -101,7 +101,7 @@ impl Core {
         let is_done = LOCALS.try_with(|locals| {
             let Ok(mut locals) = locals.try_borrow_mut() else { return false };
             let local = locals.iter_mut().find(|local| Arc::ptr_eq(&local.core, self));
-            local.map(|local| with(local)).is_some()
+            local.map(&with).is_some()
         });
         if !matches!(is_done, Ok(true)) {
             self.with_new_local(with);

@@ -39,7 +39,7 @@ pub(crate) fn of_exporter(
 ) -> impl Fn(Add<'_>) + Send + 'static {
     move |add| {
         let signal = Some(signal.clone());
-        add(&metric::TTA_TELEMETRY_QUEUE_LENGTH, &[signal.clone()], count(gauge.queue_length()));
+        add(&metric::TTA_TELEMETRY_QUEUE_LENGTH, std::slice::from_ref(&signal), count(gauge.queue_length()));
         let labels = [signal, Some(Text::Static("otlp"))];
         add(&metric::TTA_TELEMETRY_EXPORT_ERRORS_TOTAL, &labels, count(gauge.export_errors()));
     }
