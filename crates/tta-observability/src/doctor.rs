@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::time::{Duration, SystemTime};
 
 use crate::config::{Config, ExporterKind, FILE_KEYS, MetricsExporter, OTHER_VARIABLES, OtlpProtocol};
+use crate::sampling::{Ratio, Sampler, TailRatio};
 
 /// How long one look at a receiver takes at most.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -85,12 +86,15 @@ fn settings(config: &Config) -> Vec<Finding> {
     let disabled = config.disabled.then(|| doubtful("recording", "is disabled by OTEL_SDK_DISABLED"));
     let environment = config.environment.map(|environment| good("environment", environment.as_str()));
     let tail = match &config.tail {
-        None => "every trace that is recorded is exported".to_owned(),
+        None => "each trace that is recorded is exported".to_owned(),
         Some(tail) => format!(
-            "of the traces that are recorded are exported: {}{}and {:?} of the others",
+            "of those recorded are exported {}{}and {} of the others",
             if tail.keep_errors { "errors, " } else { "" },
-            tail.slow.map_or_else(String::new, |slow| format!("those from {slow:?} on, ")),
-            tail.ratio
+            tail.slow.map_or_else(String::new, |slow| format!("those of {slow:?} or more, ")),
+            match &tail.ratio {
+                TailRatio::Fixed(ratio) => percent(*ratio),
+                TailRatio::Adaptive(adaptive) => format!("at most {}", percent(adaptive.ratio())),
+            }
         ),
     };
     let list = |words: Vec<&str>| {
@@ -107,11 +111,29 @@ fn settings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![named];
     findings.extend(disabled);
     findings.extend(environment);
-    findings.push(good("sampling", format!("{:?}; {tail}", config.sampler)));
+    findings.push(good("sampling", format!("{}; {tail}", sampler(&config.sampler))));
     findings.push(good("traces", list(traces.collect())));
     findings.push(good("metrics", list(metrics.collect())));
     findings.push(good("logs", format!("{:?}, filtered by {}", config.logs.format, config.logs.filter)));
     findings
+}
+
+/// What a sampler does, in words.
+fn sampler(chosen: &Sampler) -> String {
+    match chosen {
+        Sampler::AlwaysOn => "every trace is recorded".to_owned(),
+        Sampler::AlwaysOff => "no trace is recorded".to_owned(),
+        Sampler::Ratio(ratio) => format!("{} of the traces are recorded", percent(*ratio)),
+        Sampler::RateLimited(limit) => format!("at most {} traces a second are recorded", limit.get()),
+        Sampler::Adaptive(adaptive) => {
+            format!("at most {} of the traces are recorded", percent(adaptive.ratio()))
+        }
+        Sampler::ParentBased(root) => format!("the caller decides, or else {}", sampler(root)),
+    }
+}
+
+fn percent(ratio: Ratio) -> String {
+    format!("{} %", (ratio.get() * 1e4).round() / 1e2)
 }
 
 /// Variables that look as if they were meant for telemetry, and that nobody here reads.

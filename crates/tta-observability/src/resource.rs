@@ -34,6 +34,9 @@ impl Resource {
         resource.set(names::TELEMETRY_SDK_NAME.key(), SDK_NAME);
         resource.set(names::TELEMETRY_SDK_LANGUAGE.key(), "rust");
         resource.set(names::TELEMETRY_SDK_VERSION.key(), env!("CARGO_PKG_VERSION"));
+        if let Some(environment) = config.environment {
+            resource.set(names::DEPLOYMENT_ENVIRONMENT_NAME.key(), environment.as_str());
+        }
         for (key, value) in &config.resource_attributes {
             resource.set(Key::from(key.clone()), value.clone());
         }

@@ -22,6 +22,7 @@ use clap::Args;
 use tta::config::{Config, ExporterKind, MetricsExporter, OtlpEndpoint, OtlpProtocol};
 use tta::export::FlushError;
 use tta::export::memory::MemoryExporter;
+use tta::logs::LogFormat;
 use tta::{Guard, Telemetry};
 
 use crate::render::table;
@@ -149,6 +150,10 @@ async fn go_on(driver: &Driver, is_held: bool, after_each: impl FnMut()) -> io::
 fn config(arguments: &Arguments) -> Result<Config, Box<dyn Error>> {
     let mut config = Config::from_env()?;
     config.service_name.get_or_insert_with(|| SERVICE.to_owned());
+    // What the demo shows is not to be found between lines, unless somebody asks for them.
+    if ["TTA_LOG", "TTA_LOG_FORMAT", "RUST_LOG"].iter().all(|name| std::env::var_os(name).is_none()) {
+        config.logs.format = LogFormat::Off;
+    }
     match &arguments.otlp {
         Some(receiver) => {
             for otlp in [&mut config.otlp, &mut config.otlp_metrics, &mut config.otlp_logs] {

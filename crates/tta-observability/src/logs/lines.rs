@@ -1,11 +1,13 @@
 //! Writes lines as text for people or as JSON for machines, each with the ids of its run.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use serde_json::{Map, Number, json};
+use serde::Serializer;
+use serde_json::{Number, json};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::format::Writer;
@@ -63,7 +65,7 @@ impl Lines {
         let mut fields = Fields::of(event);
         let ids = place(&mut fields);
         let mut line =
-            if self.is_json { json_line(event, fields, &ids) } else { text_line(event, &fields, &ids) };
+            if self.is_json { json_line(event, &fields, &ids) } else { text_line(event, &fields, &ids) };
         line.push('\n');
         line
     }
@@ -98,20 +100,26 @@ fn now() -> String {
     time
 }
 
-fn json_line(event: &Event<'_>, fields: Fields, ids: &[(&'static str, String)]) -> String {
+fn json_line(event: &Event<'_>, fields: &Fields, ids: &[(&'static str, String)]) -> String {
     let metadata = event.metadata();
-    let mut line = Map::new();
-    line.insert("timestamp".to_owned(), json!(now()));
-    line.insert("level".to_owned(), json!(metadata.level().as_str()));
-    line.insert("target".to_owned(), json!(metadata.target()));
-    line.insert("message".to_owned(), json!(fields.message));
-    ids.iter().for_each(|(name, id)| drop(line.insert((*name).to_owned(), json!(id))));
-    for (key, value) in fields.attributes {
+    let mut line: Vec<(Cow<'_, str>, serde_json::Value)> = vec![
+        ("timestamp".into(), json!(now())),
+        ("level".into(), json!(metadata.level().as_str())),
+        ("target".into(), json!(metadata.target())),
+        ("message".into(), json!(fields.message)),
+    ];
+    line.extend(ids.iter().map(|(name, id)| (Cow::from(*name), json!(id))));
+    for (key, value) in &fields.attributes {
         // What a line is made of stays; a field of that name gets another one.
-        let key = if line.contains_key(&*key) { format!("field_{key}") } else { key.to_string() };
-        line.insert(key, json_value(&value));
+        let is_taken = line.iter().any(|(known, _)| known == &**key);
+        let key = if is_taken { format!("field_{key}").into() } else { Cow::from(&**key) };
+        line.push((key, json_value(value)));
     }
-    serde_json::Value::Object(line).to_string()
+    let mut written = Vec::new();
+    let mut json = serde_json::Serializer::new(&mut written);
+    // Strings and numbers in memory can always be written.
+    let _ = json.collect_map(line);
+    String::from_utf8(written).unwrap_or_default()
 }
 
 fn json_value(value: &Value) -> serde_json::Value {
