@@ -9,6 +9,7 @@ mod programs;
 mod prometheus;
 mod push;
 mod receiver;
+mod signals;
 mod traces;
 mod trouble;
 mod tta;

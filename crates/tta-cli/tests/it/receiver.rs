@@ -52,7 +52,7 @@ pub struct Receiver {
     child: Child,
     input: Option<ChildStdin>,
     /// Reads while the demo runs: a receiver whose pipe is full answers nobody.
-    reader: Option<JoinHandle<Vec<Span>>>,
+    reader: Option<JoinHandle<Vec<Value>>>,
     ports: Value,
 }
 
@@ -81,8 +81,7 @@ impl Receiver {
         let input = child.stdin.take();
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let ports = next(&mut lines).expect("the first line tells the ports");
-        let reader =
-            std::thread::spawn(move || std::iter::from_fn(|| next(&mut lines)).flat_map(spans).collect());
+        let reader = std::thread::spawn(move || std::iter::from_fn(|| next(&mut lines)).collect());
         Some(Self { child, input, reader: Some(reader), ports })
     }
 
@@ -96,7 +95,12 @@ impl Receiver {
     }
 
     /// Stops the receiver and returns every span that it was sent.
-    pub fn stop(mut self) -> Vec<Span> {
+    pub fn stop(self) -> Vec<Span> {
+        self.requests().into_iter().flat_map(spans).collect()
+    }
+
+    /// Stops the receiver and returns every request, of whatever signal.
+    pub fn requests(mut self) -> Vec<Value> {
         let mut input = self.input.take().expect("it is piped");
         input.write_all(b"shutdown\n").expect("the receiver listens");
         drop(input);
