@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tta::export::memory::MemoryExporter;
+use tta::export::{FlushError, SpanExporter};
 use tta::metrics::{Metrics, Point, Snapshot, Window};
+use tta::model::SpanRecord;
 use tta::model::name::metric::{self, Metric, OTHER};
 use tta::observe::Observer;
 use tta::recorder::ApplicationTracer;
@@ -50,6 +52,20 @@ impl World {
     }
 }
 
+/// Counts the spans that were exported.
+#[derive(Clone, Default)]
+struct Exported(Arc<AtomicU64>);
+
+impl SpanExporter for Exported {
+    fn export(&mut self, spans: &[SpanRecord]) {
+        self.0.fetch_add(spans.len() as u64, Ordering::Relaxed);
+    }
+
+    fn flush(&mut self, _: Duration) -> Result<(), FlushError> {
+        Ok(())
+    }
+}
+
 fn failing(kind: ErrorKind) -> Flow<u64, u64> {
     step("fail", move |_: u64| async move { Err(Error::new(kind, "no")) })
 }
@@ -61,8 +77,8 @@ fn fine() -> Flow<u64, u64> {
 #[test]
 fn two_threads_flat_out_are_counted_to_the_unit() {
     for sampler in [Sampler::AlwaysOn, Sampler::AlwaysOff] {
-        let memory = MemoryExporter::with_capacity(100);
-        let world = World::new(Telemetry::new().sampler(sampler.clone()).exporter(memory));
+        let exported = Exported::default();
+        let world = World::new(Telemetry::new().sampler(sampler.clone()).exporter(exported.clone()));
         let flow = fine() >> step("next", |n: u64| async move { Ok(n + 1) });
         let runs = AtomicU64::new(0);
         let deadline = Instant::now() + FLAT_OUT / 2;
@@ -106,7 +122,9 @@ fn two_threads_flat_out_are_counted_to_the_unit() {
         world.check(&metric::AGENT_WORKFLOWS_ACTIVE, &[], 0.0);
         // The run, the sequential, and two steps of two spans each.
         let spans = if sampler == Sampler::AlwaysOn { runs * 6 } else { 0 };
-        assert_eq!(world.guard.counts().recorded(), spans);
+        let counts = world.guard.counts();
+        assert_eq!(counts.recorded(), spans);
+        assert_eq!(exported.0.load(Ordering::Relaxed) + counts.dropped_total(), spans);
     }
 }
 
