@@ -7,6 +7,7 @@ use tta_model::name::metric;
 
 use super::{Add, Point};
 use crate::counts::{DropReason, SpanCounts};
+use crate::propagation;
 
 /// The signal of spans.
 pub(crate) const TRACES: Text = Text::Static("traces");
@@ -28,6 +29,8 @@ pub(crate) fn of_spans(counts: &Arc<SpanCounts>) -> impl Fn(Add<'_>) + Send + 's
         }
         let waiting = count(counts.waiting_for_exporters());
         add(&metric::TTA_TELEMETRY_QUEUE_LENGTH, &[Some(TRACES)], waiting);
+        let baggage = count(propagation::baggage_dropped());
+        add(&metric::TTA_TELEMETRY_BAGGAGE_DROPPED_TOTAL, &[], baggage);
     }
 }
 

@@ -32,6 +32,7 @@ mod nearest;
 mod server;
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use opentelemetry::Context;
 use opentelemetry::trace::{TraceContextExt, Tracer};
@@ -67,7 +68,7 @@ use crate::convert::to_otel;
 /// assert_eq!(cx.baggage().get("tier"), Some("gold"));
 /// ```
 pub fn extract_trace_context<C: Extract + ?Sized>(carrier: &C) -> WorkflowContextBuilder {
-    continued(WorkflowContext::builder(), w3c::extract(carrier))
+    continued(WorkflowContext::builder(), extract(carrier))
 }
 
 /// Writes the position of a context in its trace into a carrier, as the parent of whatever the receiver does.
@@ -167,4 +168,22 @@ fn set_baggage<C: Inject + ?Sized>(baggage: &Baggage, carrier: &mut C) {
     } else {
         carrier.set(w3c::BAGGAGE, baggage.to_string());
     }
+}
+
+/// Reads what a carrier holds, and counts the members of its baggage that were left out.
+fn extract(carrier: &(impl Extract + ?Sized)) -> Extracted {
+    let found = w3c::extract(carrier);
+    let dropped = found.dropped.invalid + found.dropped.excess;
+    if dropped > 0 {
+        BAGGAGE_DROPPED.fetch_add(dropped as u64, Ordering::Relaxed);
+    }
+    found
+}
+
+/// Members of baggage that were left out since the process began: carriers belong to no recorder.
+static BAGGAGE_DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// How many members of baggage were left out since the process began.
+pub(crate) fn baggage_dropped() -> u64 {
+    BAGGAGE_DROPPED.load(Ordering::Relaxed)
 }

@@ -10,7 +10,7 @@ use opentelemetry::context::{FutureExt, WithContext};
 use opentelemetry::trace::TraceContextExt;
 use tower_layer::Layer;
 use tower_service::Service;
-use tta_model::w3c::{self, Extracted};
+use tta_model::w3c::Extracted;
 use tta_primitives::{WorkflowContext, WorkflowContextBuilder};
 
 use super::nearest::{self, Received};
@@ -111,7 +111,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for ExtractService<S> {
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let found = w3c::extract(&Headers(request.headers()));
+        let found = super::extract(&Headers(request.headers()));
         let current = handling(&found);
         request.extensions_mut().insert(self.layer.context(found));
         let _attached = current.clone().attach();

@@ -152,3 +152,17 @@ async fn no_other_host_gets_it() {
     assert!(!arrives(of(&["allowed.example"]), "allowed.example@127.0.0.1").await, "a user");
     assert!(arrives(of(&["example.com", "localhost"]), "localhost").await);
 }
+
+#[test]
+fn what_is_left_out_is_counted() {
+    let (_observer, guard) = tta::Telemetry::new().build().unwrap();
+    let count = || {
+        guard.metrics().snapshot().total(&tta::model::name::metric::TTA_TELEMETRY_BAGGAGE_DROPPED_TOTAL, &[])
+    };
+    let before = count();
+    let headers = [("baggage", "tier=gold,not a member,also;")];
+    let cx = tta::propagation::extract_trace_context(&headers[..]).build();
+    assert_eq!(cx.baggage().get("tier"), Some("gold"));
+    // Other tests of this process may leave members out too.
+    assert!(count() >= before + 2.0);
+}
