@@ -41,7 +41,9 @@ pub fn export() -> ExportLayer {
 
 impl<S: Subscriber> Layer<S> for ExportLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if MADE_OF_SPANS.contains(&event.metadata().target()) {
+        // What the threads that send say about sending would never end.
+        let is_ours = opentelemetry::Context::is_current_telemetry_suppressed();
+        if is_ours || MADE_OF_SPANS.contains(&event.metadata().target()) {
             return;
         }
         let sink = SINK.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -100,5 +102,45 @@ fn severity(level: Level) -> u8 {
         Level::INFO => 9,
         Level::WARN => 13,
         Level::ERROR => 17,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use opentelemetry::Context as OtelContext;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[test]
+    fn a_line_becomes_a_record_unless_it_is_told_otherwise() {
+        let records: Arc<Mutex<Vec<LogRecord>>> = Arc::default();
+        let sink = Arc::clone(&records);
+        set_sink(Some(Arc::new(move |record| sink.lock().expect("no panic").push(record))));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(export()), || {
+            tracing::warn!(answer = 42, token = "Bearer abcdefgh12345678", "careful");
+            tracing::info!(target: "tta::workflow", "made of a span");
+            let (trace_id, span_id) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+            tracing::error!(target: "tta::recovery", trace_id, span_id, workflow_id = "w", "retry_exhausted");
+            let _quiet = OtelContext::enter_telemetry_suppressed_scope();
+            tracing::error!("about sending");
+        });
+        set_sink(None);
+        let records = records.lock().expect("no panic");
+        let [plain, ours] = &records[..] else { panic!("two records: {records:#?}") };
+        assert_eq!((plain.severity, plain.body.as_text(), plain.event.as_str()), (13, Some("careful"), ""));
+        let value = |record: &LogRecord, key: &str| {
+            record.attributes.iter().find(|(known, _)| known == key).map(|(_, value)| value.to_string())
+        };
+        assert_eq!(value(plain, "answer").as_deref(), Some("42"));
+        assert_eq!(value(plain, "token").as_deref(), Some("Bearer [redacted]"));
+        assert_eq!(plain.span, None);
+        assert_eq!((ours.severity, ours.event.as_str()), (17, "retry_exhausted"));
+        let span = ours.span.as_ref().expect("the line says which");
+        assert_eq!(span.trace_id.to_string(), "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(value(ours, attribute::WORKFLOW_ID.key).as_deref(), Some("w"));
+        assert_eq!(value(ours, "trace_id"), None, "what is in its place is not said twice");
     }
 }
