@@ -56,102 +56,12 @@ impl Watch {
     }
 }
 
-/// Runs a primitive of which nobody is told, so that there is nothing to be told when it is dropped.
-pub(super) async fn unobserved<P: Primitive>(
-    primitive: &P,
-    input: P::In,
-    cx: &WorkflowContext,
-    at: u32,
-) -> Result<P::Out> {
-    let result = Caught { future: pin!(primitive.run(input, cx)) }.await;
-    result.map_err(|error| located(error, cx, at).0)
-}
-
-/// Runs a primitive of whose start and end an observer is told.
-pub(super) async fn timed<P: Primitive>(
-    primitive: &P,
-    input: P::In,
-    cx: &WorkflowContext,
-    at: u32,
-) -> Result<P::Out> {
-    let mut timed = Timed::start(cx, at);
-    let result = Caught { future: pin!(primitive.run(input, cx)) }.await;
-    timed.finish(result)
-}
-
-/// Runs a primitive that looks at its context without an observation.
-pub(super) async fn in_own_context<P: Primitive>(
-    primitive: &P,
-    input: P::In,
-    parent: &WorkflowContext,
-    at: u32,
-) -> Result<P::Out> {
-    let cx = parent.at(at, None);
-    match parent.run_scope().observer {
-        Some(_) => timed(primitive, input, &cx, at).await,
-        None => unobserved(primitive, input, &cx, at).await,
-    }
-}
-
-/// A node of a run that is not recorded: its observer is told of its start and its end, and of nothing else.
-struct Timed<'a> {
-    parent: &'a WorkflowContext,
-    at: u32,
-    finished: bool,
-    started: u64,
-}
-
-impl<'a> Timed<'a> {
-    #[inline]
-    fn start(parent: &'a WorkflowContext, at: u32) -> Self {
-        let run = parent.run_scope();
-        if let Some(observer) = &run.observer {
-            let position = run.plan.position(at);
-            observer.unrecorded_started(&run.info, &position.node, position.role.as_ref());
-        }
-        Self { parent, at, finished: false, started: clock::ticks() }
-    }
-
-    // By reference: what was written a moment ago is slow to move.
-    #[inline]
-    fn finish<T>(&mut self, result: Result<T>) -> Result<T> {
-        self.finished = true;
-        match result {
-            Ok(output) => {
-                self.report(ExecutionStatus::Success, None, false);
-                Ok(output)
-            }
-            Err(error) => {
-                let (error, arose_here) = located(error, self.parent, self.at);
-                self.report(error.status(), Some(&error), arose_here);
-                Err(error)
-            }
-        }
-    }
-
-    #[inline]
-    fn report(&self, status: ExecutionStatus, error: Option<&Error>, error_arose_here: bool) {
-        let Some(observer) = &self.parent.run_scope().observer else { return };
-        let call = Call { at: self.at, role: RoleCall::Planned(&[]) };
-        let span = Span { started: self.started, status, error, error_arose_here };
-        observer.unrecorded_finished(&node_finished(self.parent, call, span));
-    }
-}
-
-impl Drop for Timed<'_> {
-    fn drop(&mut self) {
-        if !self.finished {
-            self.report(ExecutionStatus::Cancelled, None, false);
-        }
-    }
-}
-
 /// When an execution started, and how it ended.
-struct Span<'a> {
-    started: u64,
-    status: ExecutionStatus,
-    error: Option<&'a Error>,
-    error_arose_here: bool,
+pub(super) struct Span<'a> {
+    pub(super) started: u64,
+    pub(super) status: ExecutionStatus,
+    pub(super) error: Option<&'a Error>,
+    pub(super) error_arose_here: bool,
 }
 
 fn node_started<'a>(parent: &'a WorkflowContext, call: Call<'a>, ticks: u64) -> NodeStarted<'a> {
@@ -175,7 +85,11 @@ fn node_started<'a>(parent: &'a WorkflowContext, call: Call<'a>, ticks: u64) -> 
 }
 
 #[inline]
-fn node_finished<'a>(parent: &'a WorkflowContext, call: Call<'a>, span: Span<'a>) -> NodeFinished<'a> {
+pub(super) fn node_finished<'a>(
+    parent: &'a WorkflowContext,
+    call: Call<'a>,
+    span: Span<'a>,
+) -> NodeFinished<'a> {
     let run = parent.run_scope();
     let position = run.plan.position(call.at);
     let (role, is_root) = match call.role {
@@ -214,7 +128,7 @@ pub(super) async fn observed<P: Primitive>(
 
 /// The error with its path, and whether it arose at the node.
 #[cold]
-fn located(mut error: Error, parent: &WorkflowContext, at: u32) -> (Error, bool) {
+pub(super) fn located(mut error: Error, parent: &WorkflowContext, at: u32) -> (Error, bool) {
     error.arose_at(&parent.run_scope().plan.position(at).node.path);
     let arose_here = error.claim_recording();
     (error, arose_here)
@@ -431,8 +345,8 @@ impl<T, F: Future<Output = Result<T>>> Future for Observed<'_, F> {
 }
 
 /// Polls a node and turns a panic into an error.
-struct Caught<'a, F> {
-    future: Pin<&'a mut F>,
+pub(super) struct Caught<'a, F> {
+    pub(super) future: Pin<&'a mut F>,
 }
 
 impl<T, F: Future<Output = Result<T>>> Future for Caught<'_, F> {

@@ -8,6 +8,7 @@ mod operators;
 mod plan;
 mod role;
 mod run;
+mod timed;
 
 use std::fmt;
 use std::marker::PhantomData;

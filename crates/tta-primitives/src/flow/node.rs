@@ -14,7 +14,8 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 use tta_model::Text;
 
-use super::call::{Call, Watch, in_own_context, observed, timed, unobserved};
+use super::call::{Call, Watch, observed};
+use super::timed::{in_own_context, timed, unobserved};
 use crate::context::WorkflowContext;
 use crate::error::Result;
 use crate::primitive::{Description, Primitive};
