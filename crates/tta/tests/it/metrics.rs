@@ -357,3 +357,23 @@ fn metrics_are_shared_between_threads() {
     fn check<T: Send + Sync + Clone>() {}
     check::<Metrics>();
 }
+
+#[tokio::test]
+async fn sums_of_money_do_not_waver() {
+    let world = World::new(Telemetry::new());
+    let pay = |name: String, amount: i64| {
+        tta::step_with(name, move |n: u64, cx: WorkflowContext| async move {
+            cx.charge(tta::Spend::on_model(MicroUsd(amount), "openai", "gpt-4o"));
+            Ok(n)
+        })
+    };
+    for n in 0..20_i64 {
+        pay(format!("pay_{n}"), 100_000 + n * 7_919).run(1, &world.context()).await.unwrap();
+    }
+    let total = || world.snapshot().total(&metric::TTA_LLM_COST_USD_TOTAL, &[]);
+    let first = total();
+    for _ in 0..100 {
+        // A sum that shrinks by its last digit looks like a restart, and all of it like new.
+        assert_eq!(total().to_bits(), first.to_bits());
+    }
+}
