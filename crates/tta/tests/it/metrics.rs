@@ -377,3 +377,29 @@ async fn sums_of_money_do_not_waver() {
         assert_eq!(total().to_bits(), first.to_bits());
     }
 }
+
+/// A primitive written without `async fn`, which panics before it has made a future.
+struct PanicsEarly;
+
+impl tta::Primitive for PanicsEarly {
+    type In = u64;
+    type Out = u64;
+
+    fn run(&self, input: u64, _: &WorkflowContext) -> impl Future<Output = tta::Result<u64>> + Send {
+        assert!(input > 10, "too early");
+        std::future::ready(Ok(input))
+    }
+}
+
+#[tokio::test]
+async fn a_panic_before_the_future_is_the_same_error_whether_recorded_or_not() {
+    for sampler in [Sampler::AlwaysOn, Sampler::AlwaysOff] {
+        let world = World::new(Telemetry::new().sampler(sampler.clone()));
+        let flow = fine() >> Flow::new(PanicsEarly).fallback(fine());
+        assert_eq!(flow.run(1, &world.context()).await.unwrap(), 1, "{sampler:?}");
+        let labels = [("primitive.name", "panics_early"), ("execution.status", "error")];
+        world.check(&metric::PRIMITIVE_EXECUTION_COUNT, &labels, 1.0);
+    }
+    let unobserved = Flow::new(PanicsEarly).fallback(fine());
+    assert_eq!(unobserved.run(1, &WorkflowContext::new()).await.unwrap(), 1);
+}
