@@ -187,3 +187,14 @@ fn people_get_one_line_for_each() {
     let expected = " WARN it::logs first\\nsecond who=\"two words\" trace_id=";
     assert!(after_the_time.starts_with(expected), "{text}");
 }
+
+#[test]
+fn a_line_of_text_tells_the_terminal_nothing_but_text() {
+    let world = World::new("info", LogFormat::Pretty, Sampler::AlwaysOn);
+    tracing::dispatcher::with_default(&world.dispatch, || {
+        tracing::warn!(from = "\u{1b}[2K", "ok\u{1b}[2J\u{8}\u{2028}\u{9b}31m\u{7f}");
+    });
+    let text = world.text();
+    assert!(text.contains(r"ok\u{1b}[2J\u{8}\u{2028}\u{9b}31m\u{7f} from=\u{1b}[2K"), "{text:?}");
+    assert_eq!(text.chars().filter(|char| char.is_control()).collect::<String>(), "\n");
+}
