@@ -210,3 +210,37 @@ fn a_field_that_is_named_as_a_secret_is_one() {
         assert!(!text.contains("hunter2") && !text.contains("sesame"), "{text}");
     }
 }
+
+/// Tells of its end, as a connection that a thread keeps may.
+struct Farewell;
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        tracing::info!("farewell");
+    }
+}
+
+thread_local! {
+    static KEPT: Farewell = const { Farewell };
+}
+
+#[test]
+fn a_line_that_is_written_while_a_thread_ends_is_written() {
+    for asks_before in [false, true] {
+        let world = World::json("info");
+        let dispatch = world.dispatch.clone();
+        std::thread::spawn(move || {
+            let _default = tracing::dispatcher::set_default(&dispatch);
+            // It goes last, since it came first.
+            KEPT.with(|_| ());
+            std::mem::forget(_default);
+            drop(opentelemetry::Context::new().attach());
+            if asks_before {
+                tracing::info!("hello");
+            }
+        })
+        .join()
+        .unwrap();
+        assert_eq!(world.told().last().unwrap(), "INFO farewell");
+    }
+}
