@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::time::{Duration, SystemTime};
 
 use crate::config::{Config, ExporterKind, FILE_KEYS, MetricsExporter, OTHER_VARIABLES, OtlpProtocol};
+use crate::redact;
 use crate::sampling::{Ratio, Sampler, TailRatio};
 
 /// How long one look at a receiver takes at most.
@@ -172,7 +173,10 @@ fn receivers(config: &Config) -> Vec<(&'static str, String, bool)> {
 /// Whether somebody listens at an address, and what its clock says.
 fn receiver(subject: &'static str, url: &str, is_http: bool) -> Vec<Finding> {
     let advice = "start a receiver there, or set OTEL_EXPORTER_OTLP_ENDPOINT";
-    let Some((scheme, authority)) = parts(url) else {
+    let parts = parts(url);
+    // What is shown is read by others, and an address may hold a password.
+    let url = redact::secrets(url);
+    let Some((scheme, authority)) = parts else {
         return vec![bad(subject, format!("{url} is not an address of the form http://host:port"))];
     };
     let address = match authority.to_socket_addrs().map(|mut found| found.next()) {
@@ -306,6 +310,20 @@ mod tests {
         assert_eq!((found.len(), found[0].verdict), (1, Verdict::Bad));
         assert!(found[0].detail.contains("OTEL_EXPORTER_OTLP_ENDPOINT"), "{}", found[0].detail);
         assert_eq!(receiver("traces receiver", "nonsense", true)[0].verdict, Verdict::Bad);
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_shown() {
+        let mut config = Config::silent();
+        config.metrics.push = Some(crate::config::PushConfig {
+            url: "http://user:hunter2@127.0.0.1:1".to_owned(),
+            job: None,
+            grouping: Vec::new(),
+            interval: Duration::from_secs(15),
+        });
+        let findings = examine(&config);
+        assert!(find(&findings, "pushgateway").detail.contains("user:[redacted]@127.0.0.1:1"));
+        assert!(!format!("{findings:?}").contains("hunter2"));
     }
 
     #[test]

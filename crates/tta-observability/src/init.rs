@@ -23,7 +23,7 @@ use crate::resource::Resource;
 use crate::sampling::{Sampler, TailConfig};
 use crate::slo::{Slo, SloError, Slos};
 use crate::ticker::Ticker;
-use crate::ways::Ways;
+use crate::ways::{Ways, share};
 
 /// How long a [`Guard`] waits for the last spans to be sent when it is dropped: five seconds.
 pub const DROP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -342,8 +342,9 @@ impl Guard {
     /// If spans were left when the time was over, or could not be sent.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
         let deadline = Instant::now() + timeout.min(LONGEST);
-        let spans = self.drain.as_ref().map_or(Ok(()), |drain| drain.flush(timeout));
-        self.ways.flush(deadline.saturating_duration_since(Instant::now()));
+        let for_spans = share(deadline, self.ways.sending());
+        let spans = self.drain.as_ref().map_or(Ok(()), |drain| drain.flush(for_spans));
+        self.ways.flush(deadline);
         spans
     }
 
@@ -362,9 +363,10 @@ impl Guard {
         }
         self.ticker.take();
         let deadline = Instant::now() + timeout.min(LONGEST);
-        let spans = self.drain.take().map_or(Ok(()), |drain| drain.stop(timeout));
+        let for_spans = share(deadline, self.ways.sending());
+        let spans = self.drain.take().map_or(Ok(()), |drain| drain.stop(for_spans));
         // Metrics go last, so that they tell what became of the spans.
-        self.ways.close(deadline.saturating_duration_since(Instant::now()));
+        self.ways.close(deadline);
         spans
     }
 }

@@ -69,6 +69,16 @@ pub(crate) fn bounded(text: &str, longest: usize) -> String {
     shown
 }
 
+/// [`bounded`] for the value of a field, all of which is a secret if the name of the field says so.
+pub(crate) fn field(name: &str, text: &str, longest: usize) -> String {
+    let is_named = secrets(&format!("{name}=a1B2c3D4")).contains(REDACTED);
+    let may_be_words = name.to_ascii_lowercase().ends_with("token") && looks_like_words(text);
+    if is_named && !may_be_words && !text.is_empty() {
+        return REDACTED.to_owned();
+    }
+    bounded(text, longest)
+}
+
 /// Compiles the shapes, which takes milliseconds, so that no step has to wait for it.
 pub(crate) fn prepare() {
     LazyLock::force(&SECRETS);
@@ -111,6 +121,20 @@ mod tests {
         check("aws_secret_access_key = wJalrXUt", "aws_secret_access_key = [redacted]");
         check(r#"{"userPassword":"open sesame", "n": 1}"#, r#"{"userPassword":"[redacted]", "n": 1}"#);
         check("pwd='let me in' failed", "pwd='[redacted]' failed");
+    }
+
+    #[test]
+    fn the_name_of_a_field_may_say_that_it_is_a_secret() {
+        let check =
+            |name: &str, text: &str, expect: &str| assert_eq!(field(name, text, 100), expect, "{name}");
+        check("password", "hunter2", "[redacted]");
+        check("db.password", "open sesame, and more", "[redacted]");
+        check("api_key", "\"x\"", "[redacted]");
+        check("session_token", "0a1b2c3d", "[redacted]");
+        check("token", "semicolon", "semicolon");
+        check("prompt_tokens", "12345678", "12345678");
+        check("message_id", "0a1b2c3d", "0a1b2c3d");
+        check("password", "", "");
     }
 
     #[test]

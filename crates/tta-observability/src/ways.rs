@@ -78,35 +78,53 @@ impl Ways {
         None
     }
 
+    /// How many ways send something, each to a receiver that may hang.
+    pub(crate) fn sending(&self) -> u32 {
+        #[cfg(feature = "http")]
+        let pushes = self.pusher.is_some();
+        #[cfg(not(feature = "http"))]
+        let pushes = false;
+        #[cfg(feature = "otlp")]
+        let (metrics, logs) = (self.metrics.is_some(), self.logs.is_some());
+        #[cfg(not(feature = "otlp"))]
+        let (metrics, logs) = (false, false);
+        u32::from(pushes) + u32::from(metrics) + u32::from(logs)
+    }
+
     /// Sends what was taken over so far, within a time. What cannot be sent is reported, as it is at any other time.
-    pub(crate) fn flush(&self, timeout: Duration) {
+    pub(crate) fn flush(&self, deadline: Instant) {
         #[cfg(feature = "otlp")]
         {
-            let deadline = Instant::now() + timeout;
-            let left = || deadline.saturating_duration_since(Instant::now());
-            let _ = self.logs.as_ref().map(|logs| logs.flush(left()));
-            let _ = self.metrics.as_ref().map(|metrics| metrics.flush(left()));
+            let ways = u32::from(self.metrics.is_some());
+            let _ = self.logs.as_ref().map(|logs| logs.flush(share(deadline, ways)));
+            let _ = self.metrics.as_ref().map(|metrics| metrics.flush(share(deadline, 0)));
         }
         #[cfg(not(feature = "otlp"))]
-        let _ = timeout;
+        let _ = deadline;
     }
 
     /// Sends what is to be sent at the end, within a time, and closes all ways.
-    pub(crate) fn close(&mut self, timeout: Duration) {
-        let deadline = Instant::now() + timeout;
-        let left = || deadline.saturating_duration_since(Instant::now());
+    pub(crate) fn close(&mut self, deadline: Instant) {
         #[cfg(feature = "otlp")]
         {
-            report_if(self.logs.take().map(|mut logs| logs.shutdown(left())));
-            report_if(self.metrics.take().map(|mut metrics| metrics.shutdown(left())));
+            let logs = self.logs.take();
+            report_if(logs.map(|mut logs| logs.shutdown(share(deadline, self.sending()))));
+            let metrics = self.metrics.take();
+            report_if(metrics.map(|mut metrics| metrics.shutdown(share(deadline, self.sending()))));
         }
         #[cfg(feature = "http")]
         {
-            report_if(self.pusher.take().map(|pusher| pusher.shutdown(left())));
+            report_if(self.pusher.take().map(|pusher| pusher.shutdown(share(deadline, 0))));
             self.page.take();
         }
-        let _ = left;
+        let _ = deadline;
     }
+}
+
+/// How long one of several may take that come one after the other, so that a receiver that hangs leaves time for the
+/// receivers of those that follow: its part of what is left.
+pub(crate) fn share(deadline: Instant, following: u32) -> Duration {
+    deadline.saturating_duration_since(Instant::now()) / (following + 1)
 }
 
 /// Tells of what could not be sent at the end.

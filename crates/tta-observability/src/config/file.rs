@@ -96,7 +96,7 @@ impl SettingsFile {
         let failed = |reason: String| FileError { path: path.to_owned(), reason };
         let text =
             std::fs::read_to_string(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
-        let table: Table = text.parse().map_err(|error| failed(format!("is not valid TOML: {error}")))?;
+        let table: Table = text.parse().map_err(|error| failed(not_toml(&text, &error)))?;
         let mut file = Self { path: path.to_owned(), values: HashMap::new() };
         file.take("", &table).map_err(failed)?;
         Ok((file, table))
@@ -143,6 +143,13 @@ impl SettingsFile {
 
 /// The key of the objectives, which are read by themselves.
 const SLO: &str = "slo";
+
+/// What is wrong with the text of a file. The line itself is not cited, as the error would: it may hold a secret.
+fn not_toml(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    format!("is not valid TOML in line {line}: {}", error.message())
+}
 
 fn is_below(known: &str, key: &str) -> bool {
     known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))

@@ -43,7 +43,7 @@ impl Fields {
     }
 
     fn add_text(&mut self, field: &Field, text: &str) {
-        let text = redact::bounded(text, MAX_CHAIN_BYTES);
+        let text = redact::field(field.name(), text, MAX_CHAIN_BYTES);
         if field.name() == "message" {
             self.message = text;
         } else {

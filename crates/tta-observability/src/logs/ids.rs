@@ -2,6 +2,8 @@
 //!
 //! They lie in OpenTelemetry's current context, which is current while a step is polled, whatever thread polls it.
 
+use std::panic::catch_unwind;
+
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt;
 use tta_model::{SpanContext, SpanId, Text, TraceId};
@@ -28,7 +30,7 @@ pub(super) struct Ids {
 
 /// The ids of the place where the caller stands.
 pub(super) fn current() -> Ids {
-    Context::map_current(|cx| {
+    with_current(|cx| {
         let span = cx.has_active_span().then(|| from_otel::span_context(cx.span().span_context())).flatten();
         let run = cx.get::<Current>().map(|current| &current.0);
         Ids {
@@ -41,8 +43,38 @@ pub(super) fn current() -> Ids {
 
 /// The span that is current, if it belongs to a trace.
 pub(super) fn current_span_in(trace_id: TraceId) -> Option<SpanId> {
-    Context::map_current(|cx| {
+    with_current(|cx| {
         let span = from_otel::span_context(cx.span().span_context())?;
         (span.trace_id == trace_id).then_some(span.span_id)
     })
+}
+
+/// Whether this thread still has a current context.
+struct Usable(bool);
+
+impl Usable {
+    /// Comes after OpenTelemetry's own, and so goes before it when the thread ends.
+    fn new() -> Self {
+        Self(catch_unwind(|| Context::map_current(|_| ())).is_ok())
+    }
+}
+
+impl Drop for Usable {
+    /// What has nothing to do at the end is not known to have ended.
+    fn drop(&mut self) {
+        self.0 = false;
+    }
+}
+
+thread_local! {
+    static USABLE: Usable = Usable::new();
+}
+
+/// Looks at the current context; there is none while a thread ends. Lines are written then too, by what the thread has
+/// kept, and OpenTelemetry would panic, which ends the whole process there.
+fn with_current<T: Default>(look: impl FnOnce(&Context) -> T) -> T {
+    match USABLE.try_with(|usable| usable.0) {
+        Ok(true) => Context::map_current(look),
+        _ => T::default(),
+    }
 }

@@ -145,8 +145,23 @@ fn text_line(event: &Event<'_>, fields: &Fields, ids: &[(&'static str, String)])
         line.push_str(&format!(" {key}={}", quoted(&shown(value))));
     }
     ids.iter().for_each(|(name, id)| line.push_str(&format!(" {name}={}", quoted(id))));
-    // A line is one line, whatever is in it.
-    line.replace('\n', "\\n").replace('\r', "\\r")
+    one_line(&line)
+}
+
+/// A line is one line whatever is in it, and tells the terminal nothing but text: a message may have been written by a
+/// stranger, to move the cursor or to hide what stands before it.
+fn one_line(line: &str) -> String {
+    let is_harmful =
+        |char: char| (char.is_control() && char != '\t') || matches!(char, '\u{2028}' | '\u{2029}');
+    let mut safe = String::with_capacity(line.len());
+    for char in line.chars() {
+        if is_harmful(char) {
+            safe.extend(char.escape_default());
+        } else {
+            safe.push(char);
+        }
+    }
+    safe
 }
 
 fn level(level: Level) -> &'static str {

@@ -61,8 +61,10 @@ pub(super) struct Cell {
     started: AtomicU64,
     ended: [AtomicU64; STATUSES],
     nanos: AtomicU64,
+    /// Without those that [`above`](Self::above) has: each number only grows, so whatever a reader sees of them only
+    /// grows too. If one were a part of the other, what lies between both would shrink as seen between two steps.
     bins: [OnceLock<Octave>; OCTAVES],
-    /// How many of the bin in which a bound lies are above the bound.
+    /// How many lie in the bin of a bound, and above the bound.
     above: [AtomicU64; BOUNDS.len()],
     /// Successes within each of the limits that objectives set.
     in_time: Box<[(u64, AtomicU64)]>,
@@ -114,10 +116,11 @@ impl Cell {
         bump(&self.ended[status as usize], 1);
         bump(&self.nanos, nanos);
         let bins = self.bins[octave].get_or_init(|| Box::new(std::array::from_fn(|_| AtomicU64::new(0))));
-        bump(&bins[place], 1);
         let bound = BOUNDS_IN[octave][place];
         if bound != NO_BOUND && nanos > BOUNDS[usize::from(bound)] {
             bump(&self.above[usize::from(bound)], 1);
+        } else {
+            bump(&bins[place], 1);
         }
         if status == ExecutionStatus::Success {
             let in_time = self.in_time.iter().filter(|(limit, _)| nanos <= *limit);
@@ -151,11 +154,11 @@ impl Cell {
             let places = bins.get().into_iter().flat_map(|bins| bins.iter().enumerate());
             for (place, count) in places {
                 let count = read(count);
-                sum.bins.add_at(octave * STEPS + place, count);
                 let bound = BOUNDS_IN[octave][place];
-                let above = self.above.get(usize::from(bound)).map_or(0, read).min(count);
+                let above = self.above.get(usize::from(bound)).map_or(0, read);
+                sum.bins.add_at(octave * STEPS + place, count + above);
                 let first = bucket_of(octave, place);
-                sum.buckets[first] += count - above;
+                sum.buckets[first] += count;
                 sum.buckets[(first + 1).min(BUCKETS - 1)] += above;
             }
         }
@@ -244,6 +247,33 @@ mod tests {
         let sum = sum(&cell);
         assert_eq!((sum.buckets[0], sum.buckets[BUCKETS - 1]), (1, 1));
         assert_eq!(sum.bins.count(), 2);
+    }
+
+    #[test]
+    fn no_bucket_shrinks_while_another_thread_counts() {
+        let cell = Cell::new(&[]);
+        // Above the bound of 5 ms, and in its bin.
+        let nanos = 5_000_001;
+        let is_done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                (0..3_000_000).for_each(|_| cell.end(nanos, ExecutionStatus::Success));
+                is_done.store(true, Ordering::Release);
+            });
+            let mut last = CellSum::default();
+            while !is_done.load(Ordering::Acquire) {
+                let now = sum(&cell);
+                let pairs = now.buckets.iter().zip(last.buckets);
+                assert!(
+                    pairs.clone().all(|(now, last)| *now >= last),
+                    "{:?} {:?}",
+                    last.buckets,
+                    now.buckets
+                );
+                last = now;
+            }
+        });
+        assert_eq!(sum(&cell).bins.count(), 3_000_000);
     }
 
     #[test]

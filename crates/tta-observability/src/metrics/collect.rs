@@ -170,7 +170,10 @@ impl<'a> Families<'a> {
 
     fn add_tallies(&mut self, tallies: &Tallies) {
         for (fact, series) in &tallies.by_fact {
-            series.iter().for_each(|(values, tally)| self.add_tally(*fact, values, tally));
+            // In the same order each time, since a sum of floats depends on it: one that shrinks by its last digit
+            // looks as if the process had started again, and all of it as if it were new.
+            let series: BTreeMap<_, _> = series.iter().collect();
+            series.into_iter().for_each(|(values, tally)| self.add_tally(*fact, values, tally));
         }
         self.add_hit_rates();
         for (fact, count) in &tallies.folded {
@@ -211,7 +214,7 @@ impl<'a> Families<'a> {
     fn spread(&self, fact: Fact, spread: &Spread) -> Point {
         Point::Distribution(Box::new(Distribution {
             count: spread.bins.count(),
-            sum: spread.sum,
+            sum: spread.sum as f64 / fact.parts(),
             buckets: spread.buckets.clone(),
             exponential: self.exponential.then(|| spread.bins.to_exponential(fact.parts())),
             exemplars: Vec::new(),

@@ -12,6 +12,8 @@ use super::tally::{Admitted, Fact, Tallies};
 
 /// How many numbers of kinds a thread remembers; a power of two.
 const REMEMBERED: usize = 256;
+/// How many shards there are at least before one that is added looks for those of threads that have ended.
+const MANY: usize = 64;
 
 /// Everything that is counted.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ struct Shards {
     live: Vec<Arc<Shard>>,
     /// What threads counted that have ended.
     ended: Sums,
+    /// How many shards were left when those of ended threads were taken in last.
+    left: usize,
 }
 
 /// What one thread counts.
@@ -123,18 +127,33 @@ impl Core {
     /// What all threads have counted so far.
     pub(super) fn sums(&self) -> Sums {
         let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
-        let Shards { live, ended } = &mut *shards;
-        let mut still_live = Vec::with_capacity(live.len());
-        for shard in live.drain(..) {
+        shards.take_in_ended();
+        let mut sums = shards.ended.clone();
+        shards.live.iter().for_each(|shard| shard.add_to(&mut sums));
+        sums
+    }
+}
+
+impl Shards {
+    /// Adds the shard of a thread. A program may start threads by the thousand and nobody may read: each shard is
+    /// large, so those of threads that have ended do not wait for that.
+    fn push(&mut self, shard: Arc<Shard>) {
+        if self.live.len() >= MANY.max(2 * self.left) {
+            self.take_in_ended();
+        }
+        self.live.push(shard);
+    }
+
+    fn take_in_ended(&mut self) {
+        let mut still_live = Vec::with_capacity(self.live.len());
+        for shard in self.live.drain(..) {
             match Arc::try_unwrap(shard) {
-                Ok(shard) => shard.add_to(ended),
+                Ok(shard) => shard.add_to(&mut self.ended),
                 Err(shard) => still_live.push(shard),
             }
         }
-        *live = still_live;
-        let mut sums = ended.clone();
-        live.iter().for_each(|shard| shard.add_to(&mut sums));
-        sums
+        self.left = still_live.len();
+        self.live = still_live;
     }
 }
 
@@ -145,7 +164,7 @@ impl Local {
             tallies: Mutex::default(),
         });
         let mut shards = core.shards.lock().unwrap_or_else(PoisonError::into_inner);
-        shards.live.push(Arc::clone(&shard));
+        shards.push(Arc::clone(&shard));
         drop(shards);
         let remembered = std::array::from_fn(|_| Remembered::default());
         Self { core: Arc::clone(core), shard, remembered }
@@ -180,5 +199,27 @@ impl Shard {
             cell.add_to(&mut sums.cells[number]);
         }
         sums.tallies.merge(&self.tallies.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_have_ended_leave_no_shards_although_nobody_reads() {
+        let alive = Arc::new(());
+        let core = Arc::new(Core::new(Vec::new(), Arc::downgrade(&alive)));
+        let node = NodeInfo { level: tta_primitives::observe::NodeLevel::Node, ..NodeInfo::default() };
+        let class = core.class(&"report".into(), None);
+        for _ in 0..10 * MANY {
+            std::thread::scope(|scope| {
+                scope.spawn(|| core.count(&node, class, Cell::start)).join().expect("it counts");
+            });
+        }
+        let live = core.shards.lock().expect("nobody panicked").live.len();
+        assert!(live <= MANY, "{live}");
+        let started: u64 = core.sums().cells.iter().map(|sum| sum.started).sum();
+        assert_eq!(started, 10 * MANY as u64);
     }
 }

@@ -120,7 +120,8 @@ pub(super) enum Tally {
 /// A distribution in explicit buckets and in bins.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Spread {
-    pub(super) sum: f64,
+    /// In the parts of [`Fact::parts`]: a sum of integers does not depend on the order of the threads.
+    pub(super) sum: u128,
     pub(super) buckets: Vec<u64>,
     pub(super) bins: Bins,
 }
@@ -210,9 +211,10 @@ impl Tallies {
                     spread
                 }
             };
-            spread.sum += value;
+            let parts = (value * fact.parts()).round() as u64;
+            spread.sum += u128::from(parts);
             spread.buckets[fact.bounds().partition_point(|bound| *bound < value)] += 1;
-            spread.bins.add((value * fact.parts()).round() as u64);
+            spread.bins.add(parts);
         });
     }
 
@@ -296,7 +298,7 @@ mod tests {
         let Tally::Distribution(spread) = &first.by_fact[&Fact::TokenUsage][&labels("a")[..]] else {
             panic!("it is a distribution")
         };
-        assert_eq!((spread.sum, spread.buckets[2], spread.bins.count()), (10.0, 2, 2));
+        assert_eq!((spread.sum, spread.buckets[2], spread.bins.count()), (10, 2, 2));
     }
 
     #[test]

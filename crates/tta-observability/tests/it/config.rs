@@ -493,6 +493,15 @@ mod file {
     }
 
     #[test]
+    fn a_file_that_is_no_toml_is_not_cited() {
+        let text =
+            "disabled = false\n[otlp]\nheaders = \"authorization=Bearer hunter2hunter2\nprotocol = \"grpc\"";
+        let error = from(text, &[]).expect_err("the quote is not closed");
+        assert!(error.contains("is not valid TOML in line 3: "), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
     fn objectives_are_in_a_file() {
         let text = "[[slo]]\nname = \"api\"\nworkflow = \"report\"\navailability = 0.999\nwindow = \"30d\"";
         let config = from(text, &[]).expect("it is right");

@@ -19,7 +19,11 @@ pub(super) async fn unobserved<P: Primitive>(
     cx: &WorkflowContext,
     at: u32,
 ) -> Result<P::Out> {
-    let result = Caught { future: pin!(primitive.run(input, cx)) }.await;
+    let result = if P::NEEDS_CONTEXT {
+        Caught { future: pin!(work(primitive, input, cx)) }.await
+    } else {
+        Caught { future: pin!(primitive.run(input, cx)) }.await
+    };
     result.map_err(|error| located(error, cx, at).0)
 }
 
@@ -31,8 +35,18 @@ pub(super) async fn timed<P: Primitive>(
     at: u32,
 ) -> Result<P::Out> {
     let mut timed = Timed::start(cx, at);
-    let result = Caught { future: pin!(primitive.run(input, cx)) }.await;
+    let result = if P::NEEDS_CONTEXT {
+        Caught { future: pin!(work(primitive, input, cx)) }.await
+    } else {
+        Caught { future: pin!(primitive.run(input, cx)) }.await
+    };
     timed.finish(result)
+}
+
+/// Does the work inside of a future, so that a `run` that panics before it has made one is caught as well. A primitive
+/// that needs no context is a step, whose `run` cannot, and is spared the larger future.
+async fn work<P: Primitive>(primitive: &P, input: P::In, cx: &WorkflowContext) -> Result<P::Out> {
+    primitive.run(input, cx).await
 }
 
 /// Runs a primitive that looks at its context without an observation.

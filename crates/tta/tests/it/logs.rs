@@ -142,7 +142,7 @@ fn lines_of_the_application_carry_the_ids_of_the_run() {
     for sampler in [Sampler::AlwaysOn, Sampler::AlwaysOff] {
         let world = World::new("info,tta=off", LogFormat::Json, sampler);
         let talking = step("talk", |n: u64| async move {
-            tracing::info!(answer = 42, api_key = "api_key=abcdefgh12345678", "hello");
+            tracing::info!(answer = 42, asked = "?api_key=abcdefgh12345678", "hello");
             tokio::task::yield_now().await;
             tracing::warn!("still here");
             Ok(n)
@@ -157,7 +157,7 @@ fn lines_of_the_application_carry_the_ids_of_the_run() {
             assert!(line["span_id"].is_string());
         }
         assert_eq!(lines[0]["answer"], 42);
-        assert_eq!(lines[0]["api_key"], "api_key=[redacted]");
+        assert_eq!(lines[0]["asked"], "?api_key=[redacted]");
         assert_eq!((&lines[2]["message"], &lines[2]["trace_id"]), (&"outside".into(), &Value::Null));
     }
 }
@@ -186,4 +186,61 @@ fn people_get_one_line_for_each() {
     let after_the_time = text.split_once(' ').unwrap().1;
     let expected = " WARN it::logs first\\nsecond who=\"two words\" trace_id=";
     assert!(after_the_time.starts_with(expected), "{text}");
+}
+
+#[test]
+fn a_line_of_text_tells_the_terminal_nothing_but_text() {
+    let world = World::new("info", LogFormat::Pretty, Sampler::AlwaysOn);
+    tracing::dispatcher::with_default(&world.dispatch, || {
+        tracing::warn!(from = "\u{1b}[2K", "ok\u{1b}[2J\u{8}\u{2028}\u{9b}31m\u{7f}");
+    });
+    let text = world.text();
+    assert!(text.contains(r"ok\u{1b}[2J\u{8}\u{2028}\u{9b}31m\u{7f} from=\u{1b}[2K"), "{text:?}");
+    assert_eq!(text.chars().filter(|char| char.is_control()).collect::<String>(), "\n");
+}
+
+#[test]
+fn a_field_that_is_named_as_a_secret_is_one() {
+    for format in [LogFormat::Pretty, LogFormat::Json] {
+        let world = World::new("info", format, Sampler::AlwaysOn);
+        tracing::dispatcher::with_default(&world.dispatch, || {
+            tracing::warn!(password = "hunter2", api_key = ?"open sesame", "login");
+        });
+        let text = world.text();
+        assert!(!text.contains("hunter2") && !text.contains("sesame"), "{text}");
+    }
+}
+
+/// Tells of its end, as a connection that a thread keeps may.
+struct Farewell;
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        tracing::info!("farewell");
+    }
+}
+
+thread_local! {
+    static KEPT: Farewell = const { Farewell };
+}
+
+#[test]
+fn a_line_that_is_written_while_a_thread_ends_is_written() {
+    for asks_before in [false, true] {
+        let world = World::json("info");
+        let dispatch = world.dispatch.clone();
+        std::thread::spawn(move || {
+            let _default = tracing::dispatcher::set_default(&dispatch);
+            // It goes last, since it came first.
+            KEPT.with(|_| ());
+            std::mem::forget(_default);
+            drop(opentelemetry::Context::new().attach());
+            if asks_before {
+                tracing::info!("hello");
+            }
+        })
+        .join()
+        .unwrap();
+        assert_eq!(world.told().last().unwrap(), "INFO farewell");
+    }
 }

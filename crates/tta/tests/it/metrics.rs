@@ -375,3 +375,49 @@ fn metrics_are_shared_between_threads() {
     fn check<T: Send + Sync + Clone>() {}
     check::<Metrics>();
 }
+
+#[tokio::test]
+async fn sums_of_money_do_not_waver() {
+    let world = World::new(Telemetry::new());
+    let pay = |name: String, amount: i64| {
+        tta::step_with(name, move |n: u64, cx: WorkflowContext| async move {
+            cx.charge(tta::Spend::on_model(MicroUsd(amount), "openai", "gpt-4o"));
+            Ok(n)
+        })
+    };
+    for n in 0..20_i64 {
+        pay(format!("pay_{n}"), 100_000 + n * 7_919).run(1, &world.context()).await.unwrap();
+    }
+    let total = || world.snapshot().total(&metric::TTA_LLM_COST_USD_TOTAL, &[]);
+    let first = total();
+    for _ in 0..100 {
+        // A sum that shrinks by its last digit looks like a restart, and all of it like new.
+        assert_eq!(total().to_bits(), first.to_bits());
+    }
+}
+
+/// A primitive written without `async fn`, which panics before it has made a future.
+struct PanicsEarly;
+
+impl tta::Primitive for PanicsEarly {
+    type In = u64;
+    type Out = u64;
+
+    fn run(&self, input: u64, _: &WorkflowContext) -> impl Future<Output = tta::Result<u64>> + Send {
+        assert!(input > 10, "too early");
+        std::future::ready(Ok(input))
+    }
+}
+
+#[tokio::test]
+async fn a_panic_before_the_future_is_the_same_error_whether_recorded_or_not() {
+    for sampler in [Sampler::AlwaysOn, Sampler::AlwaysOff] {
+        let world = World::new(Telemetry::new().sampler(sampler.clone()));
+        let flow = fine() >> Flow::new(PanicsEarly).fallback(fine());
+        assert_eq!(flow.run(1, &world.context()).await.unwrap(), 1, "{sampler:?}");
+        let labels = [("primitive.name", "panics_early"), ("execution.status", "error")];
+        world.check(&metric::PRIMITIVE_EXECUTION_COUNT, &labels, 1.0);
+    }
+    let unobserved = Flow::new(PanicsEarly).fallback(fine());
+    assert_eq!(unobserved.run(1, &WorkflowContext::new()).await.unwrap(), 1);
+}

@@ -243,3 +243,30 @@ async fn a_pusher_may_be_started_and_ended_inside_of_a_runtime() {
     start(&gateway.settings(NEVER)).shutdown(ENOUGH).expect("the gateway takes it");
     drop(start(&gateway.settings(SOON)));
 }
+
+#[cfg(feature = "otlp")]
+#[tokio::test]
+async fn a_receiver_of_spans_that_hangs_leaves_time_for_the_last_push() {
+    use tta_observability::Telemetry;
+    use tta_observability::config::{Config, ExporterKind, OtlpEndpoint, OtlpProtocol, PushConfig};
+    use tta_primitives::{WorkflowContext, step};
+
+    let gateway = Gateway::start(0);
+    // The system takes the connection, and nobody ever answers.
+    let hangs = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let mut config = Config::silent();
+    config.exporters = vec![ExporterKind::Otlp];
+    let url = format!("http://{}", hangs.local_addr().expect("it is bound"));
+    config.otlp.endpoint = OtlpEndpoint::base(url, OtlpProtocol::HttpProtobuf).expect("an address");
+    config.metrics.push = Some(PushConfig {
+        url: format!("http://{}", gateway.address),
+        job: Some("batch".to_owned()),
+        grouping: Vec::new(),
+        interval: NEVER,
+    });
+    let (observer, guard) = Telemetry::with_config(config).build().expect("it is set up");
+    let cx = WorkflowContext::builder().observer(observer.expect("it is on")).build();
+    step("a", |n: u64| async move { Ok(n) }).run(1, &cx).await.expect("it succeeds");
+    assert!(guard.shutdown(Duration::from_secs(2)).is_err(), "the span was not taken");
+    assert!(gateway.next().body.contains("tta_workflow_executions_total"));
+}
