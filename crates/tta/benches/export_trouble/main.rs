@@ -4,7 +4,8 @@
 //! answers at once, and others to receivers that are dead, slow, up and down, or busy. Each trouble takes its turn
 //! right beside a turn of the good receiver, in rounds, with its exporters at work all the time; the queues were
 //! filled before. A turn's figure is the CPU time of the two threads for one execution, so that of the exporters does
-//! not count, and a ratio compares two turns that are neighbours. In the end the receiver that was up and down stays up,
+//! not count, and a ratio compares two turns that are neighbours. One of the troubles is none, but a second good receiver:
+//! what its ratio differs from one is the noise of the machine. In the end the receiver that was up and down stays up,
 //! and the dead one starts. The result is printed and written to `target/bench/export_trouble.json`.
 //!
 //! `--seconds N` sets how long all of it takes, 60 by default.
@@ -35,6 +36,8 @@ const TURN: Duration = Duration::from_millis(230);
 const ENDING: Duration = Duration::from_secs(12);
 /// How long what goes up and down does each.
 const PHASE: Duration = Duration::from_secs(2);
+/// The name of the second good receiver.
+pub(crate) const CONTROL: &str = "control";
 /// How soon something must arrive once the receiver can be reached: the longest pause, and a fifth.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(6);
 /// How long the end of recording may take.
@@ -45,6 +48,7 @@ fn main() {
     let rounds_end = began + duration().saturating_sub(ENDING);
     let mut good = World::new("good", Some(Manner::Good));
     let mut troubles = [
+        Trouble::new(World::new(CONTROL, Some(Manner::Good))),
         Trouble::new(World::new("dead", None)),
         Trouble::new(World::new("slow", Some(Manner::Slow(Duration::from_secs(5))))),
         Trouble::new(World::new("flapping", Some(Manner::Flapping(PHASE)))),

@@ -90,9 +90,10 @@ impl Notes {
         Some(moments.accepted?.duration_since(up))
     }
 
-    /// The shortest time between a refusal and the next request of the same signal.
-    pub(crate) fn shortest_peace(&self) -> Option<Duration> {
-        self.by_path.lock().unwrap().values().filter_map(|moments| moments.shortest_peace).min()
+    /// The shortest time between a refusal and the next request of the same signal, for each.
+    pub(crate) fn shortest_peace(&self) -> Vec<(String, Duration)> {
+        let by_path = self.by_path.lock().unwrap();
+        by_path.iter().filter_map(|(path, moments)| Some((path.clone(), moments.shortest_peace?))).collect()
     }
 
     fn goes_up(&self) {

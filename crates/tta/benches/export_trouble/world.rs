@@ -19,6 +19,8 @@ use crate::workers::{LINES_OF_RUN, SPANS_OF_RUN, Work, Workers, burst, flow};
 const METRICS_INTERVAL: Duration = Duration::from_millis(500);
 /// After this the drain thread has taken over what was recorded: twice its interval, and some.
 const REST: Duration = Duration::from_millis(120);
+/// How long what the drain thread has to do may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// What waits between the host's threads and the drain thread at most, in spans: 1,024 batches of 128.
 const HAND_OVER: u64 = 1_024 * 128;
 /// Runs that fill the queues of spans and of log records.
@@ -103,6 +105,11 @@ impl World {
     /// Waits until the drain thread has everything; then all that waits, waits in the queues of the exporters.
     pub(crate) fn rest(&mut self) {
         thread::sleep(REST);
+        // On a busy machine the drain thread takes longer; a queue that is too long stays so where nothing is sent.
+        let deadline = Instant::now() + PATIENCE;
+        while queue_length(self.guard.metrics(), "traces") > self.capacity && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
         self.seen.look(self.guard.metrics(), self.capacity, 0);
         self.seen.counts_exact &= self.is_exact();
     }
@@ -110,7 +117,7 @@ impl World {
     /// Whether each span that was recorded was exported, or dropped, or waits. Read until nothing moved meanwhile.
     fn is_exact(&self) -> bool {
         let counts = self.guard.counts();
-        let deadline = Instant::now() + Duration::from_secs(2);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let settled = || (counts.recorded(), counts.exported(), counts.dropped_total());
             let before = settled();
