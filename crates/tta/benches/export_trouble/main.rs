@@ -10,6 +10,7 @@
 //!
 //! `--seconds N` sets how long all of it takes, 60 by default.
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "real threads pace real traffic, and time passes as it does")]
 
 #[path = "../support/bars.rs"]
 mod bars;

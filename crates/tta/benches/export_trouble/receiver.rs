@@ -194,7 +194,7 @@ fn wait(connection: &TcpStream, reader: &mut BufReader<&TcpStream>, notes: &Note
     connection.set_read_timeout(Some(LOOK))?;
     loop {
         match reader.fill_buf() {
-            Ok(bytes) if bytes.is_empty() => return Ok(false),
+            Ok([]) => return Ok(false),
             Ok(_) => break,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 if notes.is_down() {
