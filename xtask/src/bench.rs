@@ -1,4 +1,4 @@
-//! `cargo xtask bench NAME`: one benchmark of the `tta` crate. `overhead` writes `target/bench/overhead.json`.
+//! `cargo xtask bench NAME`: one benchmark of the `tta` crate. It writes `target/bench/NAME.json`.
 
 use std::process::ExitCode;
 

@@ -1,15 +1,16 @@
 //! Sets up the connections, and OpenTelemetry's own exporter of spans above one.
 //!
-//! Its retries are used and not doubled: only they see the pause that a receiver asks for. It reads the
-//! environment once more by itself, so whatever it could take from there is set here, because a setting
-//! made in code wins: the address, the time, and exactly the headers of the settings. Only a compression
-//! of the environment is taken where the settings name none.
+//! Its retries are used and not doubled. They forget the pause that a receiver asked for once they give a batch up;
+//! over HTTP the client here keeps it for the next one. OpenTelemetry's exporter reads the environment once more by
+//! itself, so whatever it could take from there is set here, because a setting made in code wins: the address, the
+//! time, and exactly the headers of the settings. Only a compression of the environment is taken where the settings
+//! name none.
 
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::uri::Scheme;
@@ -22,11 +23,13 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{
     Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
 };
+use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 
 use super::connect::{Watched, chain};
+use super::retry::Retry;
 use super::trouble::Trouble;
 use super::{OtlpError, tls};
 use crate::config::{Compression, OtlpConfig, OtlpProtocol};
@@ -122,7 +125,8 @@ pub(super) fn client(config: &OtlpConfig, trouble: &Arc<Trouble>) -> Result<Clie
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
     let connector = connector(config, is_secure)?.enable_http1().wrap_connector(tcp());
     let hyper = HyperClient::new(connector, config.timeout, None);
-    Ok(Client { hyper, headers, timeout: config.timeout, trouble: Arc::clone(trouble) })
+    let not_before = Mutex::default();
+    Ok(Client { hyper, headers, timeout: config.timeout, trouble: Arc::clone(trouble), not_before })
 }
 
 fn tcp() -> HttpConnector {
@@ -167,6 +171,8 @@ pub(super) struct Client {
     headers: HeaderMap,
     timeout: Duration,
     trouble: Arc<Trouble>,
+    /// The receiver asked OpenTelemetry's exporter for peace until then; it counts for the next batch too.
+    not_before: Mutex<Option<Instant>>,
 }
 
 impl Client {
@@ -189,16 +195,31 @@ impl Client {
     }
 
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(moment) = not_before {
+            tokio::time::sleep_until(moment).await;
+        }
         let answer = self.exchange(request).await;
         match &answer {
             Ok(response) if response.status().is_success() => {}
-            Ok(response) => self.trouble.attempt_failed(format!("it answered {}", response.status())),
+            Ok(response) => {
+                self.note_pause(response);
+                self.trouble.attempt_failed(format!("it answered {}", response.status()));
+            }
             Err(error) if error.is::<Elapsed>() => {
                 self.trouble.attempt_failed(format!("no answer within {:?}", self.timeout));
             }
             Err(error) => self.trouble.attempt_failed(chain(&**error)),
         }
         answer
+    }
+
+    fn note_pause(&self, response: &Response<Bytes>) {
+        if let Retry::After(asked) = Retry::of_http(response.status(), response.headers(), SystemTime::now())
+        {
+            let moment = Instant::now() + asked;
+            *self.not_before.lock().unwrap_or_else(PoisonError::into_inner) = Some(moment);
+        }
     }
 }
 

@@ -14,10 +14,11 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 use tta_observability::DropReason;
 use tta_observability::config::{OtlpEndpoint, OtlpProtocol, Temporality};
+use tta_observability::export::SpanExporter as _;
 use tta_observability::export::otlp::{OtlpError, OtlpMetrics};
 use tta_observability::resource::Resource;
 
-use super::super::BOTH;
+use super::super::{BOTH, spans};
 use super::server::{Answer, HttpServer, grpc_logs, grpc_metrics};
 use super::{ENOUGH, MINUTE, START, calls, config, counted, record, set, start_logs, start_metrics};
 
@@ -183,6 +184,26 @@ fn a_pause_outlives_the_batch_that_it_was_asked_for() {
     assert_eq!(arrivals.len(), 2);
     assert!(arrivals[1].at - arrivals[0].at >= Duration::from_secs(2));
     assert_eq!(counts.recorded(), counts.exported() + counts.dropped(DropReason::ExportFailed));
+}
+
+#[test]
+fn a_pause_outlives_the_batch_of_spans_that_it_was_asked_for() {
+    let server = HttpServer::start(vec![busy(2)]);
+    let mut config = super::super::config(OtlpProtocol::HttpProtobuf, server.port);
+    config.batch.export_timeout = Duration::from_secs(1);
+    let (mut otlp, counts) = super::super::start(&config);
+    otlp.export(&spans(1..=1));
+    assert_eq!(otlp.flush(ENOUGH).expect_err("its time is over before the pause is").unsent, 1);
+    // The second batch may be given up too; the one that gets through comes after the pause.
+    while counts.exported() == 0 {
+        otlp.export(&spans(2..=2));
+        let _ = otlp.flush(ENOUGH);
+    }
+    let arrivals = server.arrivals();
+    assert_eq!(arrivals.len(), 2);
+    assert!(arrivals.iter().all(|arrival| arrival.path == "/v1/traces"));
+    assert!(arrivals[1].at - arrivals[0].at >= Duration::from_secs(2));
+    assert_eq!(otlp.gauge().queue_length(), 0);
 }
 
 #[test]
