@@ -336,10 +336,12 @@ impl Guard {
         &self.counts
     }
 
-    /// Sends everything that has ended so far, and waits for it at most for a time.
+    /// Sends everything that has ended so far, and waits for it at most for a time: spans, and by OTLP metrics and log
+    /// records too. A Pushgateway gets its next push in its own time.
     ///
     /// # Errors
-    /// If spans were left when the time was over, or could not be sent.
+    /// If spans were left when the time was over, or could not be sent. Trouble with the other signals is reported, and
+    /// counted in the metrics about telemetry.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
         let deadline = Instant::now() + timeout.min(LONGEST);
         let for_spans = share(deadline, self.ways.sending());

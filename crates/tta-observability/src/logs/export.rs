@@ -6,6 +6,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tta_model::name::attribute;
+use tta_model::name::log::TARGET_PREFIX;
 use tta_model::w3c::TraceState;
 use tta_model::{LogRecord, SpanContext, Text, TraceFlags, Value};
 use tta_primitives::clock::Anchor;
@@ -56,7 +57,8 @@ impl<S: Subscriber> Layer<S> for ExportLayer {
 fn record(event: &Event<'_>) -> LogRecord {
     let metadata = event.metadata();
     let mut fields = Fields::of(event);
-    let (span, ids) = match own_span(&fields) {
+    let is_ours = metadata.target().starts_with(TARGET_PREFIX);
+    let (span, ids) = match own_span(&fields).filter(|_| is_ours) {
         Some(span) => {
             drop((fields.take("trace_id"), fields.take("span_id")));
             let id = |fields: &mut Fields, name| fields.take(name).and_then(|id| id.as_text().map(text));
@@ -64,14 +66,13 @@ fn record(event: &Event<'_>) -> LogRecord {
             (Some(span), ids)
         }
         None => {
-            let current = ids::current();
+            let current = ids::current(metadata.target());
             (current.span, [current.workflow_id, current.correlation_id])
         }
     };
     let keys = [attribute::WORKFLOW_ID.key(), attribute::CORRELATION_ID.key()];
     fields.attributes.extend(keys.into_iter().zip(ids).filter_map(|(key, id)| Some((key, id?.into()))));
     fields.attributes.push((attribute::LOG_TARGET.key(), metadata.target().to_owned().into()));
-    let is_ours = metadata.target().starts_with(tta_model::name::log::TARGET_PREFIX);
     let event = if is_ours { Text::from(fields.message.clone()) } else { Text::default() };
     LogRecord {
         time_unix_nanos: Anchor::read().unix_nanos,

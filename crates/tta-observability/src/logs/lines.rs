@@ -14,6 +14,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime as Clock};
 use tracing_subscriber::layer::Context;
 use tta_model::Value;
+use tta_model::name::log::TARGET_PREFIX;
 
 use super::fields::Fields;
 use super::ids::{self, Ids};
@@ -63,7 +64,7 @@ impl Lines {
 
     fn format(&self, event: &Event<'_>) -> String {
         let mut fields = Fields::of(event);
-        let ids = place(&mut fields);
+        let ids = place(event.metadata().target(), &mut fields);
         let mut line =
             if self.is_json { json_line(event, &fields, &ids) } else { text_line(event, &fields, &ids) };
         line.push('\n');
@@ -72,15 +73,17 @@ impl Lines {
 }
 
 /// The place that a line says it is about, or else the one where it is written.
-fn place(fields: &mut Fields) -> Vec<(&'static str, String)> {
-    if let Some(trace_id) = fields.take("trace_id") {
+fn place(target: &str, fields: &mut Fields) -> Vec<(&'static str, String)> {
+    // Only our own lines say for themselves where they belong.
+    let own = target.starts_with(TARGET_PREFIX).then(|| fields.take("trace_id")).flatten();
+    if let Some(trace_id) = own {
         let mut own = vec![("trace_id", shown(&trace_id))];
         for name in ["span_id", "workflow_id", "correlation_id"] {
             own.extend(fields.take(name).map(|id| (name, shown(&id))));
         }
         return own;
     }
-    let Ids { span, workflow_id, correlation_id } = ids::current();
+    let Ids { span, workflow_id, correlation_id } = ids::current(target);
     let mut ids = Vec::new();
     if let Some(span) = span {
         ids.push(("trace_id", span.trace_id.to_string()));

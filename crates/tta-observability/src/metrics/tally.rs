@@ -149,8 +149,9 @@ impl<K> Default for Admitted<K> {
 impl<K: Copy + Eq + Hash> Admitted<K> {
     /// Whether a combination is counted apart.
     pub(super) fn admits(&self, fact: K, values: &[Option<Text>]) -> bool {
-        if values.iter().flatten().any(|value| value == OTHER) {
-            // The place for all others is always there.
+        // The place for all others is always there. Its labels are ours, so no label that comes with data can pretend.
+        let is_other = |value: &Text| value == OTHER || matches!(value, Text::Static(_));
+        if values.iter().flatten().any(|value| value == OTHER) && values.iter().flatten().all(is_other) {
             return true;
         }
         let is_known = |series: &HashMap<K, HashSet<Values>>| {
