@@ -121,7 +121,7 @@ mod tests {
         let sink = Arc::clone(&records);
         set_sink(Some(Arc::new(move |record| sink.lock().expect("no panic").push(record))));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(export()), || {
-            tracing::warn!(answer = 42, token = "Bearer abcdefgh12345678", "careful");
+            tracing::warn!(answer = 42, header = "Bearer abcdefgh12345678", "careful");
             tracing::info!(target: "tta::workflow", "made of a span");
             let (trace_id, span_id) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
             tracing::error!(target: "tta::recovery", trace_id, span_id, workflow_id = "w", "retry_exhausted");
@@ -136,7 +136,7 @@ mod tests {
             record.attributes.iter().find(|(known, _)| known == key).map(|(_, value)| value.to_string())
         };
         assert_eq!(value(plain, "answer").as_deref(), Some("42"));
-        assert_eq!(value(plain, "token").as_deref(), Some("Bearer [redacted]"));
+        assert_eq!(value(plain, "header").as_deref(), Some("Bearer [redacted]"));
         assert_eq!(plain.span, None);
         assert_eq!((ours.severity, ours.event.as_str()), (17, "retry_exhausted"));
         let span = ours.span.as_ref().expect("the line says which");
