@@ -4,6 +4,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::{LogFormat, export, lines};
+use crate::redact;
 
 /// Which lines are written unless the program or the environment says otherwise: everything from `info` on, and of
 /// what TTA tells about runs only what needs somebody's attention. `tta=info` shows every step.
@@ -40,6 +41,11 @@ impl LogConfig {
 
 /// Installs a subscriber, unless the program has set one: then that one stays, and decides alone.
 pub(crate) fn install(config: &LogConfig) {
+    if config.format == LogFormat::Off && !config.otlp {
+        return;
+    }
+    // Compiled here, in milliseconds, so that no step waits for it with its first line.
+    redact::prepare();
     let filter = EnvFilter::builder().parse_lossy(&config.filter);
     let lines = (config.format != LogFormat::Off).then(|| lines(config.format));
     let subscriber = tracing_subscriber::registry().with(filter).with(lines);
