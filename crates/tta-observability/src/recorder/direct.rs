@@ -96,7 +96,7 @@ pub(super) fn not_recorded(run: &RunDecision, ids: &RunIds) -> Option<Arc<dyn Ob
         false,
         to_otel::trace_state(&run.state),
     );
-    Ambient::of(logs::with_ids(&Context::current().with_remote_span_context(context), ids))
+    Ambient::of(logs::with_ids(Context::current().with_remote_span_context(context), ids))
 }
 
 impl DirectSpan {
@@ -144,7 +144,7 @@ impl DirectSpan {
         (start.parent, self.context) = Context::map_current(|current| {
             let parent = if node.is_root { node.parent } else { nearest(current, trace_id).or(node.parent) };
             let context = current.with_span(span);
-            (parent, if node.is_root { logs::with_ids(&context, &run.ids) } else { context })
+            (parent, if node.is_root { logs::with_ids(context, &run.ids) } else { context })
         });
     }
 

@@ -50,7 +50,7 @@ impl ApplicationTracer {
             }
             _ => Context::current(),
         };
-        let around = logs::with_ids(&around, run.ids);
+        let around = logs::with_ids(around, run.ids);
         let anchor = Anchor::read();
         let context = self.open(run.info, &around, anchor.unix_nanos, &[]);
         let span = context.span();

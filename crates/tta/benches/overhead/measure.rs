@@ -1,5 +1,6 @@
 //! Measures cases in turn.
 
+use std::collections::HashMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -35,7 +36,7 @@ pub(crate) struct Figure {
     #[serde(skip)]
     pub(crate) best_ns: f64,
     /// Allocations of the thread for one execution.
-    pub allocations: f64,
+    pub allocations: Option<f64>,
     /// How many times the cost of a bare call.
     pub ratio_to_bare: f64,
     /// How many times cheaper than the same with tracing and tracing-opentelemetry.
@@ -45,7 +46,12 @@ pub(crate) struct Figure {
 pub(crate) const BARE: &str = "bare async call";
 pub(crate) const TRACING: &str = "tracing + tracing-opentelemetry, 8 attributes";
 
-pub(crate) fn run(cases: &mut [Box<dyn Case>], rounds: usize, executions: u64) -> Vec<Figure> {
+pub(crate) fn run(
+    cases: &mut [Box<dyn Case>],
+    rounds: usize,
+    executions: u64,
+    allocations: &HashMap<String, f64>,
+) -> Vec<Figure> {
     let mut samples: Vec<Vec<f64>> = cases.iter().map(|_| Vec::new()).collect();
     for round in 0..=rounds {
         for (case, samples) in cases.iter().zip(&mut samples) {
@@ -68,7 +74,7 @@ pub(crate) fn run(cases: &mut [Box<dyn Case>], rounds: usize, executions: u64) -
         case: case.name(),
         median_ns,
         best_ns,
-        allocations: allocations(case),
+        allocations: allocations.get(case.name()).copied(),
         ratio_to_bare: median_ns / bare,
         ratio_to_tracing: tracing / median_ns,
     };
@@ -101,17 +107,6 @@ fn one(case: &dyn Case, executions: u64) -> f64 {
     let start = thread_nanos();
     case.execute(executions);
     (thread_nanos() - start) / executions as f64
-}
-
-fn allocations(case: &dyn Case) -> f64 {
-    const EXECUTIONS: u64 = 10_000;
-    case.prepare();
-    case.execute(EXECUTIONS);
-    case.settle();
-    case.prepare();
-    let info = allocation_counter::measure(|| case.execute(EXECUTIONS));
-    case.settle();
-    info.count_total as f64 / EXECUTIONS as f64
 }
 
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
