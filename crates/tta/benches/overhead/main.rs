@@ -21,8 +21,9 @@ use tracing_subscriber::layer::SubscriberExt;
 
 /// How often each case is measured.
 const ROUNDS: usize = 31;
-/// How many executions one measurement runs.
-const EXECUTIONS: u64 = 20_000;
+/// How many executions one measurement runs: enough that what the case before left in the caches matters little, and
+/// fewer than the recorder's queue holds.
+const EXECUTIONS: u64 = 60_000;
 
 fn main() {
     // As in a program without a subscriber. The peers set theirs for a while; without this one, tracing would take every
