@@ -68,8 +68,6 @@ pub const OTHER_VARIABLES: &[&str] = &[
     "OTEL_BLRP_EXPORT_TIMEOUT",
     "OTEL_BLRP_MAX_QUEUE_SIZE",
     "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
-    "OTEL_PROPAGATORS",
-    "OTEL_LOG_LEVEL",
 ];
 
 /// A file with settings.
@@ -183,8 +181,17 @@ fn nearest(key: &str) -> String {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     let similar = |known: &&&str| last(known) == last(key) || is_below(known, key) || known.starts_with(key);
     let names: Vec<&str> = FILE_KEYS.iter().map(|(known, _)| *known).collect();
-    match names.iter().find(similar) {
-        Some(known) => format!("perhaps `{known}` was meant"),
+    if let Some(known) = names.iter().find(similar) {
+        return format!("perhaps `{known}` was meant");
+    }
+    let section = key.split_once('.').map(|(section, _)| section);
+    let there: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|known| section.is_some_and(|section| is_below(known, section)))
+        .collect();
+    match section.filter(|_| !there.is_empty()) {
+        Some(section) => format!("the settings of [{section}] are {}", there.join(", ")),
         None => format!("the settings are {} and [[slo]]", names.join(", ")),
     }
 }

@@ -484,6 +484,11 @@ mod file {
         );
         check("[metric]\nport = 1", &[], "tta.toml: `metric` is not a setting");
         check("[traces]\nsamplers = \"x\"", &[], "`traces.samplers` is not a setting");
+        check(
+            "[tail]\nrate = 1",
+            &[],
+            "`tail.rate` is not a setting; the settings of [tail] are tail.errors, ",
+        );
         check("port = 1", &[], "perhaps `metrics.port` was meant");
         check("a = ", &[], "is not valid TOML");
         check("[service]\nname = 1979-05-27", &[], "`service.name` has a value of the wrong type");
