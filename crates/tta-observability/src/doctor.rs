@@ -6,8 +6,8 @@ use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::time::{Duration, SystemTime};
 
 use crate::config::{Config, ExporterKind, FILE_KEYS, MetricsExporter, OTHER_VARIABLES, OtlpProtocol};
-use crate::redact;
 use crate::sampling::{Ratio, Sampler, TailRatio};
+use tta_redact as redact;
 
 /// How long one look at a receiver takes at most.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -17,13 +17,13 @@ use crate::export::{FlushError, SpanExporter};
 use crate::logs;
 use crate::metrics::{Metrics, telemetry};
 use crate::recorder::{ApplicationTracer, Drain, Outlets, Recorder};
-use crate::redact;
 use crate::report;
 use crate::resource::Resource;
 use crate::sampling::{Sampler, TailConfig};
 use crate::slo::{Slo, SloError, Slos};
 use crate::ticker::Ticker;
 use crate::ways::{Ways, share};
+use tta_redact as redact;
 
 /// How long a [`Guard`] waits for the last spans to be sent when it is dropped: five seconds.
 pub const DROP_TIMEOUT: Duration = Duration::from_secs(5);

@@ -16,7 +16,6 @@ pub mod logs;
 pub mod metrics;
 pub mod propagation;
 pub mod recorder;
-mod redact;
 mod report;
 pub mod resource;
 pub mod sampling;

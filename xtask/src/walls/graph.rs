@@ -13,14 +13,17 @@ use crate::{process, workspace};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("tta-model", &[]),
     ("tta-primitives", &["tta-model"]),
-    ("tta-observability", &["tta-model", "tta-primitives"]),
-    ("tta", &["tta-model", "tta-primitives", "tta-observability"]),
+    ("tta-redact", &[]),
+    ("tta-observability", &["tta-model", "tta-primitives", "tta-redact"]),
+    ("tta-llm", &["tta-model", "tta-primitives", "tta-redact"]),
+    ("tta-redis", &["tta-model", "tta-primitives"]),
+    ("tta", &["tta-model", "tta-primitives", "tta-observability", "tta-llm", "tta-redis"]),
     ("tta-cli", &["tta", "tta-model"]),
     ("xtask", &[]),
 ];
 
 /// The crates that must stay free of OpenTelemetry: its API breaks every few months, and ours must not.
-const WITHOUT_OPENTELEMETRY: &[&str] = &["tta-model", "tta-primitives"];
+const WITHOUT_OPENTELEMETRY: &[&str] = &["tta-model", "tta-primitives", "tta-redact", "tta-llm", "tta-redis"];
 
 /// A dependency of one workspace crate on another.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use tracing::Event;
 use tracing::field::{Field, Visit};
 use tta_model::{Attributes, Key, Text, Value};
 
-use crate::redact::{self, MAX_CHAIN_BYTES};
+use tta_redact::{self as redact, MAX_CHAIN_BYTES};
 
 /// How many fields of a line are kept.
 const MAX_FIELDS: usize = 128;

@@ -4,7 +4,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::{LogFormat, export, lines};
-use crate::redact;
+use tta_redact as redact;
 
 /// Which lines are written unless the program or the environment says otherwise: everything from `info` on, and of
 /// what TTA tells about runs only what needs somebody's attention. `tta=info` shows every step.

@@ -10,7 +10,7 @@ use tta_primitives::{Error, ErrorKind};
 use super::ids;
 use super::line::{Area, Facts, Line, is_wanted, write};
 use crate::recorder::said;
-use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
+use tta_redact::{self as redact, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
 
 /// The type of a parallel.
 pub(super) const PARALLEL: &str = "parallel";

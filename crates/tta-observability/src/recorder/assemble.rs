@@ -13,7 +13,7 @@ use super::buffer::{Batch, ErrorInfo, RawSpan};
 use super::current::AddLimits;
 use crate::config::SpanLimits;
 use crate::logs::{self, Ended, LogSink};
-use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
+use tta_redact::{self as redact, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
 
 /// A finished span on its way from here to the exporters, while its trace is not decided.
 #[derive(Debug)]

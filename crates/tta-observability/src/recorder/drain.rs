@@ -15,8 +15,8 @@ use super::{Assembled, Core, Finished};
 use crate::counts::{DropReason, SpanCounts};
 use crate::export::{FlushError, SpanExporter};
 use crate::logs::LogSink;
-use crate::redact;
 use crate::sampling::{TailConfig, TailSampler};
+use tta_redact as redact;
 
 /// How often batches that are not full are taken over.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(50);

@@ -8,7 +8,7 @@ use tta_primitives::Error;
 use tta_primitives::observe::{CacheOutcome, Event};
 
 use super::said;
-use crate::redact::{self, MAX_MESSAGE_BYTES};
+use tta_redact::{self as redact, MAX_MESSAGE_BYTES};
 
 /// Sets an attribute of the span.
 type Set<'a> = &'a mut dyn FnMut(Key, Value);

@@ -22,7 +22,7 @@ use super::{Parent, ended, events, said};
 use crate::convert::{from_otel, to_otel};
 use crate::logs;
 use crate::metrics::Metrics;
-use crate::redact::{self, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
+use tta_redact::{self as redact, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
 
 /// A tracer of the application, by which the recorder makes its spans.
 pub struct ApplicationTracer {

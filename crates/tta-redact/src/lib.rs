@@ -1,4 +1,8 @@
 //! Takes secrets out of text before it leaves the process.
+//!
+//! What a workflow says of itself (spans, logs, labels, errors) is read by more people than its data. Everything that is
+//! told goes through here, and what has the shape of a secret is replaced by `[redacted]`.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -12,9 +16,9 @@ const REDACTED: &str = "[redacted]";
 const MARGIN: usize = 1_024;
 
 /// How long the message of an error is at most, in bytes.
-pub(crate) const MAX_MESSAGE_BYTES: usize = 1_024;
+pub const MAX_MESSAGE_BYTES: usize = 1_024;
 /// How long the chain of causes is at most, in bytes.
-pub(crate) const MAX_CHAIN_BYTES: usize = 8_192;
+pub const MAX_CHAIN_BYTES: usize = 8_192;
 
 /// The shapes of secrets. What a group `before` holds stays; what a group `plausible` holds is a secret only if it
 /// does not look like words.
@@ -39,7 +43,7 @@ static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// The text with every secret replaced that has a known shape.
-pub(crate) fn secrets(text: &str) -> Cow<'_, str> {
+pub fn secrets(text: &str) -> Cow<'_, str> {
     SECRETS.replace_all(text, |found: &Captures<'_>| {
         let all = found.get(0).map_or("", |all| all.as_str());
         let one_of =
@@ -59,7 +63,7 @@ pub(crate) fn secrets(text: &str) -> Cow<'_, str> {
 }
 
 /// The text without secrets, cut at a character so that it has at most that many bytes.
-pub(crate) fn bounded(text: &str, longest: usize) -> String {
+pub fn bounded(text: &str, longest: usize) -> String {
     // What lies far beyond the cut is not looked at, so that a huge message costs no more than a long one.
     let looked_at = &text[..text.floor_char_boundary(longest.saturating_add(2 * MARGIN))];
     let mut shown = secrets(looked_at).into_owned();
@@ -70,7 +74,7 @@ pub(crate) fn bounded(text: &str, longest: usize) -> String {
 }
 
 /// [`bounded`] for the value of a field, all of which is a secret if the name of the field says so.
-pub(crate) fn field(name: &str, text: &str, longest: usize) -> String {
+pub fn field(name: &str, text: &str, longest: usize) -> String {
     let is_named = secrets(&format!("{name}=a1B2c3D4")).contains(REDACTED);
     let may_be_words = name.to_ascii_lowercase().ends_with("token") && looks_like_words(text);
     if is_named && !may_be_words && !text.is_empty() {
@@ -80,7 +84,7 @@ pub(crate) fn field(name: &str, text: &str, longest: usize) -> String {
 }
 
 /// Compiles the shapes, which takes milliseconds, so that no step has to wait for it.
-pub(crate) fn prepare() {
+pub fn prepare() {
     LazyLock::force(&SECRETS);
 }
 

@@ -1,0 +1,1 @@
+//! Keeps the caches and memories of workflows in Redis.
