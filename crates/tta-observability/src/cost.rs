@@ -135,7 +135,9 @@ impl CostBook {
             Event::CacheLookedUp { outcome, saved_micro_usd, .. } if outcome.is_hit() => {
                 self.save("cache", node, *saved_micro_usd);
             }
-            Event::RouteDecided { saved_micro_usd, .. } => self.save("router", node, *saved_micro_usd),
+            Event::RouteDecided { saved_micro_usd, .. } | Event::RouteSaved { saved_micro_usd } => {
+                self.save("router", node, *saved_micro_usd);
+            }
             _ => {}
         }
     }

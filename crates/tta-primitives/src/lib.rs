@@ -35,7 +35,7 @@ pub use context::{
     WorkflowContextBuilder,
 };
 pub use error::{Error, ErrorKind, Result};
-pub use flow::{Child, Flow, Lint, LintKind, Role};
+pub use flow::{Child, Flow, Leaf, Lint, LintKind, Role};
 pub use primitive::{Description, Primitive};
 pub use recovery::{
     Backoff, Bulkhead, BulkheadBuilder, CircuitBreaker, CircuitBreakerBuilder, CircuitState, Elapsed, Hedge,

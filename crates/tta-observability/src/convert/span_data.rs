@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace as otel;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
-use tta_model::{EventRecord, LinkRecord, SpanContext, SpanKind, SpanRecord, SpanStatus, Text};
+use tta_model::{EventRecord, LinkRecord, SpanContext, SpanRecord, SpanStatus, Text};
 
-use super::to_otel::{attributes, span_context, time};
+use super::to_otel::{attributes, kind, span_context, time};
 
 /// The name by which this library signs what it measured.
 pub(super) const SCOPE: &str = "tta";
@@ -55,16 +55,6 @@ fn event(record: &EventRecord) -> otel::Event {
 
 fn link(record: &LinkRecord) -> otel::Link {
     otel::Link::new(span_context(&record.context, false), attributes(&record.attributes), 0)
-}
-
-fn kind(kind: SpanKind) -> otel::SpanKind {
-    match kind {
-        SpanKind::Internal => otel::SpanKind::Internal,
-        SpanKind::Server => otel::SpanKind::Server,
-        SpanKind::Client => otel::SpanKind::Client,
-        SpanKind::Producer => otel::SpanKind::Producer,
-        SpanKind::Consumer => otel::SpanKind::Consumer,
-    }
 }
 
 fn status(status: &SpanStatus) -> otel::Status {

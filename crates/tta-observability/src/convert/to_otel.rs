@@ -10,11 +10,22 @@ use std::time::{Duration, SystemTime};
 use opentelemetry::trace as otel;
 use opentelemetry::{Array, KeyValue, StringValue};
 use tta_model::w3c::TraceState;
-use tta_model::{Key, SpanContext, Text, Value};
+use tta_model::{Key, SpanContext, SpanKind, Text, Value};
 
 /// Makes the SDK's attributes.
 pub(crate) fn attributes(attributes: &[(Key, Value)]) -> Vec<KeyValue> {
     attributes.iter().map(|(key, content)| attribute(key, content)).collect()
+}
+
+/// The side of a call that a span describes.
+pub(crate) fn kind(kind: SpanKind) -> otel::SpanKind {
+    match kind {
+        SpanKind::Internal => otel::SpanKind::Internal,
+        SpanKind::Server => otel::SpanKind::Server,
+        SpanKind::Client => otel::SpanKind::Client,
+        SpanKind::Producer => otel::SpanKind::Producer,
+        SpanKind::Consumer => otel::SpanKind::Consumer,
+    }
 }
 
 /// Makes one of the SDK's attributes.

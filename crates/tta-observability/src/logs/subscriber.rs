@@ -8,7 +8,7 @@ use tta_redact as redact;
 
 /// Which lines are written unless the program or the environment says otherwise: everything from `info` on, and of
 /// what TTA tells about runs only what needs somebody's attention. `tta=info` shows every step.
-pub const DEFAULT_FILTER: &str = "info,tta=warn,h2=warn,hyper=warn,tower=warn,tonic=warn";
+pub const DEFAULT_FILTER: &str = "info,tta=warn,h2=warn,hyper=warn,tower=warn,tonic=warn,genai=off";
 
 /// Which lines are written, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]

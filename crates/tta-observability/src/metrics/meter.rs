@@ -85,6 +85,13 @@ impl Metrics {
                 self.add(Fact::Spent, &labels, (*amount_micro_usd).max(0));
             }
             Event::ModelCallFinished { .. } => self.model_called(run, event),
+            Event::RouteSaved { saved_micro_usd } => self.save("router", (run, node), *saved_micro_usd),
+            Event::ModelChunkReceived { provider, model, operation, is_first, after } => {
+                let fact = if *is_first { Fact::FirstChunk } else { Fact::NextChunk };
+                let (provider, model) = (Some((*provider).clone()), Some((*model).clone()));
+                let labels = [Some(Text::Static(operation)), provider, model, None, None, None];
+                self.observe(fact, &labels, after.as_secs_f64());
+            }
             _ => {}
         }
     }

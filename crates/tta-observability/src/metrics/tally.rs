@@ -45,6 +45,10 @@ pub(crate) enum Fact {
     TokenUsage,
     /// The seconds of a call, as the GenAI conventions have it.
     CallDuration,
+    /// The seconds until the first chunk of a stream, as the GenAI conventions have it.
+    FirstChunk,
+    /// The seconds between two chunks of a stream, as the GenAI conventions have it.
+    NextChunk,
 }
 
 impl Fact {
@@ -69,6 +73,8 @@ impl Fact {
             Self::Unpriced => &metric::TTA_TELEMETRY_UNPRICED_CALLS_TOTAL,
             Self::TokenUsage => &metric::GEN_AI_CLIENT_TOKEN_USAGE,
             Self::CallDuration => &metric::GEN_AI_CLIENT_OPERATION_DURATION,
+            Self::FirstChunk => &metric::GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK,
+            Self::NextChunk => &metric::GEN_AI_CLIENT_OPERATION_TIME_PER_OUTPUT_CHUNK,
         }
     }
 

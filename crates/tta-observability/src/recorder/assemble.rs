@@ -3,9 +3,7 @@
 use std::ops::Range;
 
 use tta_model::name::{attribute, event};
-use tta_model::{
-    Attributes, EventRecord, ExecutionStatus, Key, SpanKind, SpanRecord, SpanStatus, Text, Value,
-};
+use tta_model::{Attributes, EventRecord, ExecutionStatus, Key, SpanRecord, SpanStatus, Text, Value};
 use tta_primitives::observe::NodeLevel;
 
 use super::Core;
@@ -90,7 +88,7 @@ fn record(batch: &mut Batch, raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {
         flags: run.flags,
         state: run.state.clone(),
         name: rare.name.unwrap_or_else(|| node.span_name.clone()),
-        kind: SpanKind::Internal,
+        kind: node.span_kind,
         start_unix_nanos: run.anchor.unix_nanos_at(raw.start),
         end_unix_nanos,
         attributes,

@@ -105,6 +105,7 @@ impl ApplicationTracer {
     fn open(&self, info: &NodeInfo, around: &Context, start: u64, more: &[(Key, Value)]) -> Context {
         let attributes = info.attributes.iter().chain(more);
         let builder = SpanBuilder::from_name(info.span_name.to_string())
+            .with_kind(to_otel::kind(info.span_kind))
             .with_start_time(to_otel::time(start))
             .with_attributes(attributes.map(|(key, value)| to_otel::attribute(key, value)));
         around.with_span(self.tracer.build_with_context(builder, around))

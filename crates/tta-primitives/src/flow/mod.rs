@@ -2,6 +2,7 @@
 
 mod call;
 mod describe;
+mod leaf;
 mod lint;
 mod node;
 mod operators;
@@ -16,10 +17,12 @@ use std::sync::{Arc, OnceLock};
 
 use tta_model::Text;
 
+pub use leaf::Leaf;
 pub use lint::{Lint, LintKind};
 pub use role::{Child, Role};
 
-pub(crate) use call::{Call, RoleCall, current_while, leaf, panicked, within};
+pub(crate) use call::{Call, RoleCall, current_while, panicked, within};
+pub(crate) use leaf::leaf;
 pub(crate) use node::{NodeRef, PrimitiveNode, Running, Slot, node_of, take};
 pub(crate) use plan::Plan;
 

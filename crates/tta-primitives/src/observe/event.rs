@@ -153,7 +153,13 @@ pub enum Event<'a> {
         reason: &'a Text,
         /// The name of the strategy.
         strategy: &'static str,
-        /// How much less the route costs than the dearest one, in millionths of a US dollar, where the costs are known.
+        /// How much less the route costs than the dearest one, in millionths of a US dollar, where the costs are known
+        /// beforehand; zero where [`RouteSaved`](Self::RouteSaved) will tell it.
+        saved_micro_usd: i64,
+    },
+    /// What was chosen has cost less than the dearest choice would have, which is known after the fact.
+    RouteSaved {
+        /// The difference, in millionths of a US dollar.
         saved_micro_usd: i64,
     },
     /// A branch of a conditional or a case of a switch was chosen.
@@ -215,6 +221,19 @@ pub enum Event<'a> {
         provider: Option<&'a Text>,
         /// The name of the model, if a model was paid.
         model: Option<&'a Text>,
+    },
+    /// A piece of a streamed answer has come.
+    ModelChunkReceived {
+        /// The provider of the model.
+        provider: &'a Text,
+        /// The name of the model.
+        model: &'a Text,
+        /// What was asked of it, in the words of OpenTelemetry, such as `chat`.
+        operation: &'static str,
+        /// Whether it is the first one.
+        is_first: bool,
+        /// The time since the request was sent, for the first one, or else since the one before.
+        after: Duration,
     },
     /// A call of a model has ended. What it cost is told of [apart](Self::Spent).
     ModelCallFinished {

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tta_model::w3c::TraceState;
-use tta_model::{Attributes, ExecutionStatus, Key, SpanContext, SpanId, Text, TraceFlags, TraceId, Value};
+use tta_model::{
+    Attributes, ExecutionStatus, Key, SpanContext, SpanId, SpanKind, Text, TraceFlags, TraceId, Value,
+};
 
 pub use event::{CacheOutcome, Event};
 pub use ids::RunIds;
@@ -150,6 +152,8 @@ pub struct NodeInfo {
     pub name: Text,
     /// The type of the primitive.
     pub kind: Text,
+    /// Which side of a call its spans describe.
+    pub span_kind: SpanKind,
     /// Who hands on to the node, where the flow says so.
     pub connection: Option<Connection>,
     /// The attributes that every span of the node has, name, type and path included.

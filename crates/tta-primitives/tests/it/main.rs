@@ -7,6 +7,7 @@ mod compose;
 mod composition;
 mod context;
 mod hostile;
+mod leaf;
 mod recovery;
 mod saga;
 mod testkit;
