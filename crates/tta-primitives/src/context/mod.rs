@@ -345,6 +345,12 @@ impl WorkflowContext {
         self.shared.life.failures()
     }
 
+    /// Whether the current step has a span, so that attributes which take work to make are worth making.
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.scope.observation.is_some()
+    }
+
     /// Adds an attribute to the span of the current step; does nothing if it is not recorded.
     pub fn set_attribute(&self, key: impl Into<Key>, value: impl Into<Value>) {
         if let Some(observation) = &self.scope.observation {

@@ -1,6 +1,6 @@
 //! Parts of a node's work that have spans of their own.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -90,6 +90,12 @@ impl Leaf {
         let (mut work, mut done) = (Some(work), None);
         current.within(&mut || done = work.take().map(|work| work()));
         done.expect("an observation does what it is given")
+    }
+
+    /// Does a part of it, while the span of the leaf is the current one.
+    pub async fn during<F: Future>(&self, work: F) -> F::Output {
+        let mut work = pin!(work);
+        poll_fn(|task| self.within(|| work.as_mut().poll(task))).await
     }
 
     /// Does all of it: a panic becomes an error, and the leaf ends with the result.

@@ -1,0 +1,70 @@
+//! The stream of a provider.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures::Stream;
+use genai::chat::{ChatStream, ChatStreamEvent, StreamEnd};
+
+use super::frames::{Frames, Seen};
+use super::{convert, failure};
+use crate::answer::{Answer, Piece};
+use crate::error::CallFailure;
+
+/// The answer of a provider as it comes.
+pub(crate) struct RemoteStream {
+    stream: ChatStream,
+    frames: Arc<Frames>,
+    has_ended: bool,
+}
+
+impl RemoteStream {
+    pub(super) fn new(stream: ChatStream, frames: Arc<Frames>) -> Self {
+        Self { stream, frames, has_ended: false }
+    }
+
+    /// What is known although the stream has not ended: the model, and what was told of the tokens. None if nothing
+    /// has come.
+    pub(crate) fn so_far(&self) -> Option<Answer> {
+        let Seen { model, id, usage, any } = self.frames.seen().clone();
+        any.then(|| Answer { model, id, usage, ..Answer::default() })
+    }
+
+    fn end(&self, end: StreamEnd) -> Result<Piece, CallFailure> {
+        let Some(reason) = end.captured_stop_reason else {
+            return Err(CallFailure::unfinished());
+        };
+        let mut answer = self.so_far().unwrap_or_default();
+        if let Some(usage) = end.captured_usage.as_ref().map(convert::told).filter(|told| told.has_output) {
+            answer.usage = usage;
+        }
+        let calls = end.captured_content.map(|content| content.into_tool_calls()).unwrap_or_default();
+        answer.tool_calls = calls.into_iter().map(convert::tool_call).collect();
+        answer.finish_reason = Some(convert::finish_reason(reason, !answer.tool_calls.is_empty()));
+        Ok(Piece::End(Box::new(answer)))
+    }
+}
+
+impl Stream for RemoteStream {
+    type Item = Result<Piece, CallFailure>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.has_ended {
+            return Poll::Ready(None);
+        }
+        let piece = match ready!(Pin::new(&mut self.stream).poll_next(task)) {
+            Some(Ok(ChatStreamEvent::Chunk(chunk))) => Ok(Piece::Text(chunk.content)),
+            Some(Ok(ChatStreamEvent::ReasoningChunk(chunk))) => Ok(Piece::Thought(chunk.content)),
+            Some(Ok(ChatStreamEvent::ToolCallChunk(chunk))) => Ok(Piece::Called(convert::tool_call(chunk.tool_call))),
+            Some(Ok(
+                ChatStreamEvent::Start | ChatStreamEvent::Heartbeat | ChatStreamEvent::ThoughtSignatureChunk(_),
+            )) => Ok(Piece::Alive),
+            Some(Ok(ChatStreamEvent::End(end))) => self.end(end),
+            Some(Err(error)) => Err(failure::read(&error)),
+            None => Err(CallFailure::unfinished()),
+        };
+        self.has_ended = matches!(piece, Ok(Piece::End(_)) | Err(_));
+        Poll::Ready(Some(piece))
+    }
+}
