@@ -1,10 +1,12 @@
 //! Calls of language models as primitives of a workflow.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
+mod price;
 mod request;
 mod response;
 mod usage;
 
+pub use price::{LongInput, PRICES_VARIABLE, Price, PriceError, PriceTable, Rate, RateError, Rates};
 pub use request::{ChatRequest, Message, ResponseFormat, Role, Tool, ToolCall};
 pub use response::{ChatResponse, EmbedRequest, Embeddings, FinishReason};
 pub use usage::Usage;
