@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "a command talks to its user")]
 
 mod assets;
+mod cost;
 mod demo;
 mod doctor;
 mod render;
@@ -28,6 +29,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Write the files by which other programs know TTA's metrics, such as the configuration of Prometheus.
     Assets(assets::Arguments),
+    /// Show what calls of language models cost.
+    Cost(cost::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Assets(arguments) => assets::run(&arguments),
+        Command::Cost(arguments) => cost::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,8 @@ use tta_model::Text;
 
 use crate::answer::{Answer, Piece, Vectors};
 use crate::error::CallFailure;
-use crate::local::{self, LocalStream};
+use crate::local::Local;
+use crate::play::{self, LocalStream};
 use crate::remote::{self, Remote, RemoteStream};
 use crate::request::ChatRequest;
 use crate::response::EmbedRequest;
@@ -17,14 +18,14 @@ use crate::response::EmbedRequest;
 #[derive(Clone)]
 pub(crate) enum Backend {
     Remote(Remote),
-    Local(local::Local),
+    Local(Local),
 }
 
 impl Backend {
     pub(crate) fn provider(&self) -> Text {
         match self {
             Self::Remote(remote) => remote.provider().name.clone(),
-            Self::Local(_) => local::PROVIDER,
+            Self::Local(_) => play::PROVIDER,
         }
     }
 
@@ -39,21 +40,21 @@ impl Backend {
     pub(crate) async fn chat(&self, model: &str, request: &ChatRequest) -> Result<Answer, CallFailure> {
         match self {
             Self::Remote(remote) => remote.chat(model, request).await,
-            Self::Local(local) => local::play::chat(local, model, request).await,
+            Self::Local(local) => play::chat(local, model, request).await,
         }
     }
 
     pub(crate) async fn stream(&self, model: &str, request: &ChatRequest) -> Result<BackendStream, CallFailure> {
         match self {
             Self::Remote(remote) => remote.stream(model, request).await.map(BackendStream::Remote),
-            Self::Local(local) => local::play::stream(local, model, request).map(BackendStream::Local),
+            Self::Local(local) => Ok(BackendStream::Local(LocalStream::new(local, model, request))),
         }
     }
 
     pub(crate) async fn embed(&self, model: &str, request: &EmbedRequest) -> Result<Vectors, CallFailure> {
         match self {
             Self::Remote(remote) => remote.embed(model, request).await,
-            Self::Local(_) => local::play::embed(model, request),
+            Self::Local(_) => Ok(play::embed(model, request)),
         }
     }
 }

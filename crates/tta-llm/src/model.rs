@@ -119,8 +119,7 @@ impl Llm {
     /// As for [`chat`](Self::chat); what goes wrong later is an error of the stream.
     #[must_use]
     pub fn stream(&self) -> Flow<ChatRequest, ChatStream> {
-        let callee = self.callee(Operation::Stream);
-        Flow::new(Streamed { callee, defaults: self.defaults.clone() })
+        Flow::new(self.streaming_among(&[]))
     }
 
     /// A flow that asks for a value of a type, of which the model is told the schema.
@@ -139,16 +138,25 @@ impl Llm {
     /// As for [`chat`](Self::chat).
     #[must_use]
     pub fn embed(&self) -> Flow<EmbedRequest, Embeddings> {
-        Flow::new(Embed { callee: self.callee(Operation::Embed) })
+        Flow::new(Embed { callee: self.callee(Operation::Embed, &[]) })
     }
 
-    pub(crate) fn chatting(&self) -> Chat {
-        Chat { callee: self.callee(Operation::Generate), defaults: self.defaults.clone() }
+    fn chatting(&self) -> Chat {
+        self.chatting_among(&[])
     }
 
-    fn callee(&self, operation: Operation) -> Arc<Callee> {
-        let Self { backend, model, price, capture, .. } = self;
-        Arc::new(Callee::new(backend.clone(), model, price.clone(), *capture, operation))
+    /// Asks where other models might have been asked.
+    pub(crate) fn chatting_among(&self, rivals: &[Price]) -> Chat {
+        Chat { callee: self.callee(Operation::Generate, rivals), defaults: self.defaults.clone() }
+    }
+
+    /// Asks for a stream where other models might have been asked.
+    pub(crate) fn streaming_among(&self, rivals: &[Price]) -> Streamed {
+        Streamed { callee: self.callee(Operation::Stream, rivals), defaults: self.defaults.clone() }
+    }
+
+    fn callee(&self, operation: Operation, rivals: &[Price]) -> Arc<Callee> {
+        Arc::new(Callee::new(self, operation, rivals))
     }
 }
 

@@ -8,8 +8,9 @@ use tta_model::Text;
 
 use crate::backend::Backend;
 use crate::capture::Capture;
-use crate::local::{self, Local};
+use crate::local::Local;
 use crate::model::Llm;
+use crate::play;
 use crate::price::{PriceError, PriceTable};
 use crate::provider::Provider;
 use crate::remote::{Remote, Unreachable};
@@ -93,7 +94,7 @@ impl Models {
         };
         let backend = match provider {
             "local" => {
-                local::check(model).map_err(|known| ModelError::UnknownLocal { model: model.to_owned(), known })?;
+                play::check(model).map_err(|known| ModelError::UnknownLocal { model: model.to_owned(), known })?;
                 Backend::Local(self.shared.local.clone())
             }
             provider => Backend::Remote(self.remote(provider)?),

@@ -23,6 +23,8 @@
 //!
 //! This crate holds no logic: it puts [`tta_primitives`] and `tta_observability` behind one door.
 
+#[cfg(feature = "llm")]
+pub use tta_llm as llm;
 pub use tta_model as model;
 pub use tta_model::{Text, Value};
 #[cfg(feature = "observability")]

@@ -6,6 +6,7 @@
 mod cell;
 mod duration;
 mod facts;
+pub(crate) mod prices;
 mod span_tree;
 pub(crate) mod table;
 pub(crate) mod waterfall;

@@ -5,6 +5,7 @@ mod assets;
 mod documents;
 mod live;
 mod page;
+mod prices;
 mod programs;
 mod prometheus;
 mod push;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tta_model::name::attribute;
 use tta_primitives::{Description, Primitive, Result, WorkflowContext};
 
-use super::{Call, Callee};
+use super::{Asking, Call, Callee};
 use crate::request::ChatRequest;
 use crate::response::ChatResponse;
 use crate::model::Defaults;
@@ -16,9 +16,15 @@ pub(crate) struct Chat {
     pub(crate) defaults: Defaults,
 }
 
-impl Chat {
-    /// Asks once.
-    pub(crate) async fn ask(&self, request: ChatRequest, cx: &WorkflowContext) -> Result<ChatResponse> {
+impl Asking for Chat {
+    type Answer = ChatResponse;
+    const ACTION: &'static str = "chat";
+
+    fn callee(&self) -> &Arc<Callee> {
+        &self.callee
+    }
+
+    async fn ask(&self, request: ChatRequest, cx: &WorkflowContext) -> Result<ChatResponse> {
         let (callee, request) = (&self.callee, self.defaults.fill(request));
         let call = Call::begin(callee, cx, || callee.estimate(&request))?;
         call.asks(&request);
@@ -38,7 +44,7 @@ impl Primitive for Chat {
     }
 
     fn describe(&self) -> Description {
-        describe(&self.callee, "chat")
+        describe(&self.callee, Self::ACTION)
     }
 }
 

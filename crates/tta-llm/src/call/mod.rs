@@ -27,6 +27,7 @@ use crate::answer::{Answer, Told};
 use crate::backend::Backend;
 use crate::capture::Capture;
 use crate::error::CallFailure;
+use crate::model::Llm;
 use crate::price::Price;
 use crate::request::ChatRequest;
 use crate::response::{ChatResponse, FinishReason};
@@ -69,13 +70,16 @@ pub(crate) struct Callee {
     pub(crate) model: Text,
     pub(crate) price: Option<Price>,
     pub(crate) capture: Capture,
+    /// The prices of the models that a router might have chosen instead.
+    rivals: Vec<Price>,
     operation: Operation,
     leaf: Arc<NodeInfo>,
 }
 
 impl Callee {
-    pub(crate) fn new(backend: Backend, model: &Text, price: Option<Price>, capture: Capture, operation: Operation) -> Self {
-        let (provider, model) = (backend.provider(), model.clone());
+    pub(crate) fn new(llm: &Llm, operation: Operation, rivals: &[Price]) -> Self {
+        let Llm { backend, model, price, capture, .. } = llm.clone();
+        let (provider, rivals) = (backend.provider(), rivals.to_vec());
         let mut info = NodeInfo::leaf(span::llm(&provider, operation.action()), model.clone(), "llm");
         info.span_kind = SpanKind::Client;
         info.attributes = vec![
@@ -87,7 +91,7 @@ impl Callee {
             info.attributes.push((attribute::SERVER_ADDRESS.key(), host.into()));
         }
         info.attributes.extend(port.map(|port| (attribute::SERVER_PORT.key(), port.into())));
-        Self { backend, provider, model, price, capture, operation, leaf: Arc::new(info) }
+        Self { backend, provider, model, price, capture, rivals, operation, leaf: Arc::new(info) }
     }
 
     /// What a request will cost, about; nothing if the price is not known.
@@ -270,11 +274,37 @@ impl Call {
         let reservation = self.reservation.take();
         let cost = cost.filter(|_| has_used || outcome.error_type.is_none());
         if let Some((cost, reservation)) = cost.zip(reservation) {
+            self.save(cost, &outcome.usage);
             // That the budget is now exceeded is the next call's error: this one is paid for, so its answer is given.
             let _ = reservation.settle(Spend::on_model(cost, callee.provider.clone(), callee.model.clone()));
         }
         cost
     }
+}
+
+impl Call {
+    /// Tells how much less the call cost than the dearest model that might have been chosen.
+    fn save(&self, cost: MicroUsd, usage: &Usage) {
+        let dearest = self.callee.rivals.iter().map(|price| price.cost(usage)).max();
+        let saved = dearest.map_or(0, |dearest| dearest.0.saturating_sub(cost.0));
+        if saved > 0 {
+            let cx = self.leaf().cx();
+            cx.emit(&Event::RouteSaved { saved_micro_usd: saved });
+            cx.set_attribute(attribute::LLM_ROUTER_SAVINGS_USD.key(), MicroUsd(saved).as_usd());
+        }
+    }
+}
+
+/// Asks a model, in one way or another.
+pub(crate) trait Asking: Send + Sync + 'static {
+    /// What comes of it.
+    type Answer: Send + 'static;
+    /// The action of the primitive that asks.
+    const ACTION: &'static str;
+
+    fn callee(&self) -> &Arc<Callee>;
+
+    fn ask(&self, request: ChatRequest, cx: &WorkflowContext) -> impl Future<Output = Result<Self::Answer>> + Send;
 }
 
 /// The class of a call that nobody waits for any more.

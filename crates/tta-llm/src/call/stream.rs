@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt};
 use tta_primitives::{Description, Error, Primitive, Result, WorkflowContext};
 
 use super::chat::describe;
-use super::{Call, Callee};
+use super::{Asking, Call, Callee};
 use crate::answer::{Answer, Piece};
 use crate::backend::BackendStream;
 use crate::error::CallFailure;
@@ -25,11 +25,15 @@ pub(crate) struct Streamed {
     pub(crate) defaults: Defaults,
 }
 
-impl Primitive for Streamed {
-    type In = ChatRequest;
-    type Out = ChatStream;
+impl Asking for Streamed {
+    type Answer = ChatStream;
+    const ACTION: &'static str = "stream";
 
-    async fn run(&self, request: ChatRequest, cx: &WorkflowContext) -> Result<ChatStream> {
+    fn callee(&self) -> &Arc<Callee> {
+        &self.callee
+    }
+
+    async fn ask(&self, request: ChatRequest, cx: &WorkflowContext) -> Result<ChatStream> {
         let (callee, request) = (&self.callee, self.defaults.fill(request));
         let call = Call::begin(callee, cx, || callee.estimate(&request))?;
         call.asks(&request);
@@ -38,9 +42,18 @@ impl Primitive for Streamed {
             Err(failure) => Err(call.fail(failure, None)),
         }
     }
+}
+
+impl Primitive for Streamed {
+    type In = ChatRequest;
+    type Out = ChatStream;
+
+    async fn run(&self, request: ChatRequest, cx: &WorkflowContext) -> Result<ChatStream> {
+        self.ask(request, cx).await
+    }
 
     fn describe(&self) -> Description {
-        describe(&self.callee, "stream")
+        describe(&self.callee, Self::ACTION)
     }
 }
 

@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use tta_primitives::{Description, Primitive, Result, WorkflowContext};
 
-use super::Chat;
 use super::chat::describe;
+use super::{Asking, Chat};
 use crate::request::{ChatRequest, ResponseFormat};
 
 /// Asks a model for a value of a type.

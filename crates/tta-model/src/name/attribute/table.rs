@@ -170,6 +170,7 @@ attributes! {
     LLM_STREAM_OUTCOME = "llm.stream.outcome": Text, "", Enumerated(&["completed", "cancelled", "failed"]), "how a streamed answer ended";
     LLM_OUTPUT_TOKENS_PER_SECOND = "llm.output_tokens_per_second": Float, "{token}/s", Unbounded, "how fast the answer came once it had begun";
     LLM_UNPRICED = "llm.unpriced": Bool, "", Enumerated(&["true", "false"]), "whether the price of the model is not known";
+    ROUTER_CANDIDATES = "router.candidates": List, "", Unbounded, "the models that a router chooses from";
     LLM_ROUTER_SAVINGS_USD = "llm.router.savings_usd": Float, "{USD}", Unbounded, "how much less the call cost than the dearest model in question would have";
     LLM_TIME_TO_FIRST_TOKEN_MS = "llm.time_to_first_token_ms": Float, "ms", Unbounded, "the time from the request to the first token";
 
