@@ -4,6 +4,7 @@
 mod price;
 mod request;
 mod response;
+pub mod tokens;
 mod usage;
 
 pub use price::{LongInput, PRICES_VARIABLE, Price, PriceError, PriceTable, Rate, RateError, Rates};
