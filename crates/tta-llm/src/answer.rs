@@ -1,7 +1,7 @@
 //! What a provider answered, before it is known what it cost.
 
-use crate::response::FinishReason;
 use crate::request::ToolCall;
+use crate::response::FinishReason;
 use crate::usage::Usage;
 
 /// An answer, whole or as far as it came.

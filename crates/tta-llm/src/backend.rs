@@ -44,7 +44,11 @@ impl Backend {
         }
     }
 
-    pub(crate) async fn stream(&self, model: &str, request: &ChatRequest) -> Result<BackendStream, CallFailure> {
+    pub(crate) async fn stream(
+        &self,
+        model: &str,
+        request: &ChatRequest,
+    ) -> Result<BackendStream, CallFailure> {
         match self {
             Self::Remote(remote) => remote.stream(model, request).await.map(BackendStream::Remote),
             Self::Local(local) => Ok(BackendStream::Local(LocalStream::new(local, model, request))),

@@ -83,7 +83,8 @@ impl Capture {
             cx.set_attribute(a::GEN_AI_SYSTEM_INSTRUCTIONS.key(), instructions.to_string());
         }
         let latest = request.messages.len().saturating_sub(MAX_MESSAGES);
-        let messages: Vec<Json> = request.messages[latest..].iter().map(|message| self.message(message)).collect();
+        let messages: Vec<Json> =
+            request.messages[latest..].iter().map(|message| self.message(message)).collect();
         cx.set_attribute(a::GEN_AI_INPUT_MESSAGES.key(), Json::from(messages).to_string());
     }
 
@@ -100,7 +101,9 @@ impl Capture {
 
     fn message(self, message: &Message) -> Json {
         let parts = match &message.tool_call_id {
-            Some(id) => vec![json!({ "type": "tool_call_response", "id": id, "response": self.text(&message.text) })],
+            Some(id) => {
+                vec![json!({ "type": "tool_call_response", "id": id, "response": self.text(&message.text) })]
+            }
             None => self.parts(&message.text, &message.tool_calls),
         };
         json!({ "role": message.role.as_str(), "parts": parts })
@@ -132,7 +135,8 @@ impl Capture {
             Json::Array(_) | Json::Object(_) if depth == MAX_DEPTH => Json::Null,
             Json::Array(values) => values.iter().map(|value| self.value(name, value, depth + 1)).collect(),
             Json::Object(fields) => {
-                let field = |(key, value): (&String, &Json)| (self.text(key), self.value(key, value, depth + 1));
+                let field =
+                    |(key, value): (&String, &Json)| (self.text(key), self.value(key, value, depth + 1));
                 Json::Object(fields.iter().map(field).collect())
             }
             Json::Null | Json::Bool(_) => value.clone(),
@@ -146,7 +150,8 @@ mod tests {
 
     #[test]
     fn it_is_off_unless_the_variable_says_otherwise() {
-        let check = |value: Option<&str>, is_on: bool| assert_eq!(Capture::read(value).is_on, is_on, "{value:?}");
+        let check =
+            |value: Option<&str>, is_on: bool| assert_eq!(Capture::read(value).is_on, is_on, "{value:?}");
         check(None, false);
         check(Some("false"), false);
         check(Some("event_only"), false);
@@ -158,9 +163,11 @@ mod tests {
 
     #[test]
     fn arguments_keep_their_form_and_lose_their_secrets() {
-        let arguments = json!({"city": "Paris", "password": "hunter22", "n": 3, "more": [{"api_key": "a1b2c3d4e5"}]});
+        let arguments =
+            json!({"city": "Paris", "password": "hunter22", "n": 3, "more": [{"api_key": "a1b2c3d4e5"}]});
         let shown = Capture::on().value("", &arguments, 0);
-        let expect = json!({"city": "Paris", "password": "[redacted]", "n": 3, "more": [{"api_key": "[redacted]"}]});
+        let expect =
+            json!({"city": "Paris", "password": "[redacted]", "n": 3, "more": [{"api_key": "[redacted]"}]});
         assert_eq!(shown, expect);
     }
 

@@ -16,7 +16,7 @@ mod remote;
 mod request;
 mod response;
 mod router;
-mod tokens;
+pub mod tokens;
 mod usage;
 
 pub use call::{ChatStream, Chunk};

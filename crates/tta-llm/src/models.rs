@@ -88,13 +88,15 @@ impl Models {
     /// # Errors
     /// If the name has no provider, or one that is not known or not set up as it should be.
     pub fn model(&self, name: &str) -> Result<Llm, ModelError> {
-        let parts = name.trim().split_once('/').filter(|(provider, model)| !provider.is_empty() && !model.is_empty());
+        let parts =
+            name.trim().split_once('/').filter(|(provider, model)| !provider.is_empty() && !model.is_empty());
         let Some((provider, model)) = parts else {
             return Err(ModelError::NoProvider { name: name.to_owned(), known: self.known() });
         };
         let backend = match provider {
             "local" => {
-                play::check(model).map_err(|known| ModelError::UnknownLocal { model: model.to_owned(), known })?;
+                play::check(model)
+                    .map_err(|known| ModelError::UnknownLocal { model: model.to_owned(), known })?;
                 Backend::Local(self.shared.local.clone())
             }
             provider => Backend::Remote(self.remote(provider)?),
@@ -174,7 +176,9 @@ impl ModelsBuilder {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
     /// The name does not say whose model it is.
-    #[error("`{name}` does not say whose model it is; write provider/model, with one of the providers {known}")]
+    #[error(
+        "`{name}` does not say whose model it is; write provider/model, with one of the providers {known}"
+    )]
     NoProvider {
         /// The name.
         name: String,
@@ -182,7 +186,9 @@ pub enum ModelError {
         known: String,
     },
     /// There is no provider of this name.
-    #[error("there is no provider `{provider}`; there are {known}; add it with `Models::builder().provider(..)`")]
+    #[error(
+        "there is no provider `{provider}`; there are {known}; add it with `Models::builder().provider(..)`"
+    )]
     UnknownProvider {
         /// The name.
         provider: String,

@@ -40,7 +40,8 @@ pub(crate) async fn chat(local: &Local, model: &str, request: &ChatRequest) -> R
 /// Turns texts into vectors.
 pub(crate) fn embed(model: &str, request: &EmbedRequest) -> Vectors {
     let input = request.texts.iter().map(|text| tokens::count(model, text)).sum();
-    let usage = Told { usage: Usage { input_tokens: input, ..Usage::default() }, has_input: true, has_output: true };
+    let usage =
+        Told { usage: Usage { input_tokens: input, ..Usage::default() }, has_input: true, has_output: true };
     let vectors = local::embed(&request.texts, request.dimensions);
     Vectors { vectors, model: Some(model.to_owned()), usage }
 }
@@ -80,7 +81,8 @@ impl LocalStream {
     pub(crate) fn so_far(&self) -> Option<Answer> {
         let end = self.end.as_ref().filter(|_| self.has_begun)?;
         let input_tokens = end.usage.usage.input_tokens;
-        let usage = Told { usage: Usage { input_tokens, ..Usage::default() }, has_input: true, has_output: false };
+        let usage =
+            Told { usage: Usage { input_tokens, ..Usage::default() }, has_input: true, has_output: false };
         Some(Answer { model: end.model.clone(), usage, ..Answer::default() })
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn asked(cx: &WorkflowContext, request: &ChatRequest) {
 pub(super) fn ended(cx: &WorkflowContext, call: &Call, outcome: &Outcome<'_>, took: Duration) {
     let usage = &outcome.usage;
     let mut set = Setting { cx, attributes: Attributes::new() };
-    let some = |tokens: u64| Some(tokens).filter(|tokens| *tokens > 0).and_then(|tokens| i64::try_from(tokens).ok());
+    let some =
+        |tokens: u64| Some(tokens).filter(|tokens| *tokens > 0).and_then(|tokens| i64::try_from(tokens).ok());
     set.some(a::GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, some(usage.cache_read_tokens));
     set.some(a::GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, some(usage.cache_write_tokens));
     set.some(a::GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, some(usage.reasoning_tokens));
@@ -37,7 +38,8 @@ pub(super) fn ended(cx: &WorkflowContext, call: &Call, outcome: &Outcome<'_>, to
     let is_unpriced = call.callee.price.is_none() && usage.total_tokens() > 0;
     set.some(a::LLM_UNPRICED, is_unpriced.then_some(true));
     if let Some(answer) = outcome.answer {
-        let finish = answer.finish_reason.as_ref().map(|reason| Value::from(vec![reason.as_str().to_owned()]));
+        let finish =
+            answer.finish_reason.as_ref().map(|reason| Value::from(vec![reason.as_str().to_owned()]));
         set.some(a::GEN_AI_RESPONSE_FINISH_REASONS, finish);
         set.some(a::GEN_AI_RESPONSE_MODEL, answer.model.clone());
         set.some(a::GEN_AI_RESPONSE_ID, answer.id.clone());

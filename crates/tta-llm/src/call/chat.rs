@@ -6,9 +6,9 @@ use tta_model::name::attribute;
 use tta_primitives::{Description, Primitive, Result, WorkflowContext};
 
 use super::{Asking, Call, Callee};
+use crate::model::Defaults;
 use crate::request::ChatRequest;
 use crate::response::ChatResponse;
-use crate::model::Defaults;
 
 /// Asks a model, and waits for the whole answer.
 pub(crate) struct Chat {

@@ -20,8 +20,8 @@ use tta_primitives::{Error, Leaf, MicroUsd, Reservation, Result, Spend, Workflow
 pub(crate) use chat::Chat;
 pub(crate) use embed::Embed;
 pub(crate) use stream::Streamed;
-pub(crate) use structured::Structured;
 pub use stream::{ChatStream, Chunk};
+pub(crate) use structured::Structured;
 
 use crate::answer::{Answer, Told};
 use crate::backend::Backend;
@@ -190,7 +190,8 @@ impl Call {
         let usage = self.count(&answer, request);
         let cost = self.end(&Outcome { usage, error_type: None, answer: Some(&answer) });
         let Answer { text, tool_calls, finish_reason, model, .. } = answer;
-        let default = if tool_calls.is_empty() { FinishReason::Other(String::new()) } else { FinishReason::ToolCalls };
+        let default =
+            if tool_calls.is_empty() { FinishReason::Other(String::new()) } else { FinishReason::ToolCalls };
         ChatResponse {
             text,
             tool_calls,
@@ -232,10 +233,8 @@ impl Call {
             usage.input_tokens = tokens::count_request(model, request);
         }
         if !has_output {
-            let arguments = answer.tool_calls.iter().map(|call| format!("{} {}", call.name, call.arguments));
-            let said = arguments.map(|call| tokens::count(model, &call)).sum::<u64>();
-            usage.output_tokens =
-                said + tokens::count(model, &answer.text) + tokens::count(model, &answer.thoughts);
+            let said = tokens::count_answer(model, &answer.text, &answer.tool_calls);
+            usage.output_tokens = said + tokens::count(model, &answer.thoughts);
         }
         usage.estimated |= !has_input || !has_output;
         usage
@@ -304,7 +303,11 @@ pub(crate) trait Asking: Send + Sync + 'static {
 
     fn callee(&self) -> &Arc<Callee>;
 
-    fn ask(&self, request: ChatRequest, cx: &WorkflowContext) -> impl Future<Output = Result<Self::Answer>> + Send;
+    fn ask(
+        &self,
+        request: ChatRequest,
+        cx: &WorkflowContext,
+    ) -> impl Future<Output = Result<Self::Answer>> + Send;
 }
 
 /// The class of a call that nobody waits for any more.

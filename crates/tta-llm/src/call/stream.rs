@@ -137,7 +137,9 @@ impl ChatStream {
                 return Ok(*response);
             }
         }
-        Err(Error::failed("the answer of the model was taken before; ask the stream for its response only once"))
+        Err(Error::failed(
+            "the answer of the model was taken before; ask the stream for its response only once",
+        ))
     }
 
     /// Waits for the first piece.

@@ -1,8 +1,8 @@
 //! Between our types and the client's.
 
 use genai::chat::{
-    ChatMessage, ChatOptions, ChatResponse, ChatResponseFormat, ContentPart, JsonSpec, MessageContent, StopReason,
-    ToolResponse, Usage as GenaiUsage,
+    ChatMessage, ChatOptions, ChatResponse, ChatResponseFormat, ContentPart, JsonSpec, MessageContent,
+    StopReason, ToolResponse, Usage as GenaiUsage,
 };
 use genai::embed::EmbedResponse;
 use serde_json::Value as Json;
@@ -30,7 +30,9 @@ fn message(message: &Message, all: &[Message]) -> ChatMessage {
         Role::Assistant => {
             let text = Some(message.text.clone()).filter(|text| !text.is_empty()).map(ContentPart::Text);
             let calls = message.tool_calls.iter().map(|call| ContentPart::ToolCall(called(call)));
-            ChatMessage::assistant(MessageContent::from_parts(text.into_iter().chain(calls).collect::<Vec<_>>()))
+            ChatMessage::assistant(MessageContent::from_parts(
+                text.into_iter().chain(calls).collect::<Vec<_>>(),
+            ))
         }
         Role::Tool => {
             let id = message.tool_call_id.clone().unwrap_or_default();

@@ -19,7 +19,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) fn read(error: &GenaiError) -> CallFailure {
     match error {
         GenaiError::HttpError { status, body, headers, .. } => answered(*status, body, headers),
-        GenaiError::WebModelCall { webc_error, .. } | GenaiError::WebAdapterCall { webc_error, .. } => web(webc_error),
+        GenaiError::WebModelCall { webc_error, .. } | GenaiError::WebAdapterCall { webc_error, .. } => {
+            web(webc_error)
+        }
         GenaiError::WebStream { error, .. } => broken(&**error),
         GenaiError::ChatResponse { body, .. } => told(body),
         GenaiError::StreamParse { .. } => malformed("a frame of the stream is not JSON"),
@@ -27,7 +29,9 @@ pub(super) fn read(error: &GenaiError) -> CallFailure {
         | GenaiError::NoChatResponse { .. }
         | GenaiError::InvalidJsonResponseElement { .. }
         | GenaiError::JsonValueExt(_)
-        | GenaiError::SerdeJson(_) => malformed("the answer does not have the form that the provider promises"),
+        | GenaiError::SerdeJson(_) => {
+            malformed("the answer does not have the form that the provider promises")
+        }
         GenaiError::Resolver { resolver_error: resolver::Error::ApiKeyEnvNotFound { env_name }, .. } => {
             let message = format!("there is no key; put it into the environment as {env_name}");
             CallFailure::new(FailureClass::Auth, &message)
@@ -47,12 +51,14 @@ fn malformed(message: &str) -> CallFailure {
 fn web(error: &webc::Error) -> CallFailure {
     match error {
         webc::Error::ResponseFailedStatus { status, body, headers } => answered(*status, body, headers),
-        webc::Error::ResponseFailedNotJson { content_type, .. } => {
-            malformed(&format!("the answer is `{content_type}` and not JSON; is the base URL that of the interface?"))
-        }
+        webc::Error::ResponseFailedNotJson { content_type, .. } => malformed(&format!(
+            "the answer is `{content_type}` and not JSON; is the base URL that of the interface?"
+        )),
         webc::Error::ResponseFailedInvalidJson { .. } => malformed("the answer is not valid JSON"),
         webc::Error::Reqwest(error) => transport(error),
-        webc::Error::JsonValueExt(_) => malformed("the answer does not have the form that the provider promises"),
+        webc::Error::JsonValueExt(_) => {
+            malformed("the answer does not have the form that the provider promises")
+        }
     }
 }
 
@@ -116,7 +122,9 @@ fn answered(status: StatusCode, body: &str, headers: &HeaderMap) -> CallFailure 
     let wait = header_wait(headers, SystemTime::now()).or_else(|| parsed.as_ref().and_then(body_wait));
     let class = said.class(Some(status.as_u16()));
     let message = if said.message.is_empty() { hint(class) } else { &said.message };
-    CallFailure::new(class, message).status(status.as_u16()).retry_after(wait.map(|wait| wait.min(LONGEST_WAIT)))
+    CallFailure::new(class, message)
+        .status(status.as_u16())
+        .retry_after(wait.map(|wait| wait.min(LONGEST_WAIT)))
 }
 
 /// What to do where the provider says nothing.
@@ -152,7 +160,10 @@ impl Said {
         // In the order of how much a word tells: a code before a status, a status before a message.
         if has(&["insufficient_quota", "billing"]) || status == Some(402) {
             FailureClass::Quota
-        } else if has(&["context_length", "string_above_max_length"]) || status == Some(413) || says(&TOO_LONG) {
+        } else if has(&["context_length", "string_above_max_length"])
+            || status == Some(413)
+            || says(&TOO_LONG)
+        {
             FailureClass::ContextLength
         } else if has(&["content_filter", "content_policy", "safety"]) {
             FailureClass::ContentFilter
@@ -160,8 +171,13 @@ impl Said {
             FailureClass::Overload
         } else if has(&["rate_limit", "resource_exhausted", "too_many_requests"]) || status == Some(429) {
             FailureClass::RateLimit
-        } else if has(&["authentication", "permission", "invalid_api_key", "api_key_invalid", "unauthenticated"])
-            || matches!(status, Some(401 | 403))
+        } else if has(&[
+            "authentication",
+            "permission",
+            "invalid_api_key",
+            "api_key_invalid",
+            "unauthenticated",
+        ]) || matches!(status, Some(401 | 403))
         {
             FailureClass::Auth
         } else if has(&["model_not_found", "not_found"]) || status == Some(404) {
@@ -177,8 +193,12 @@ impl Said {
 }
 
 /// What providers say when a prompt is too long.
-const TOO_LONG: [&str; 4] =
-    ["maximum context length", "prompt is too long", "context window", "exceeds the maximum number of tokens"];
+const TOO_LONG: [&str; 4] = [
+    "maximum context length",
+    "prompt is too long",
+    "context window",
+    "exceeds the maximum number of tokens",
+];
 
 /// For how long the headers of an answer ask not to be called.
 fn header_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
@@ -220,10 +240,12 @@ mod tests {
         check(503, json!({"code": 503, "status": "UNAVAILABLE"}), Class::Overload);
         check(401, json!({"type": "authentication_error"}), Class::Auth);
         check(403, json!({"code": 403, "status": "PERMISSION_DENIED"}), Class::Auth);
-        let invalid = json!({"code": 400, "status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]});
+        let invalid =
+            json!({"code": 400, "status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]});
         check(400, invalid, Class::Auth);
         check(400, json!({"code": "context_length_exceeded"}), Class::ContextLength);
-        let long = json!({"type": "invalid_request_error", "message": "prompt is too long: 210000 tokens > 200000"});
+        let long =
+            json!({"type": "invalid_request_error", "message": "prompt is too long: 210000 tokens > 200000"});
         check(400, long, Class::ContextLength);
         check(400, json!({"code": "content_policy_violation"}), Class::ContentFilter);
         check(404, json!({"type": "not_found_error"}), Class::UnknownModel);
@@ -234,7 +256,8 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_not_json_is_classified_by_its_status() {
-        let failure = answered(StatusCode::BAD_GATEWAY, "<html>sk-abcdefghijklmnop1234</html>", &HeaderMap::new());
+        let failure =
+            answered(StatusCode::BAD_GATEWAY, "<html>sk-abcdefghijklmnop1234</html>", &HeaderMap::new());
         assert_eq!((failure.class, failure.status), (FailureClass::Server, Some(502)));
         assert!(!failure.to_string().contains("sk-abc"));
     }

@@ -23,7 +23,8 @@ use crate::request::ChatRequest;
 use crate::response::EmbedRequest;
 
 pub(crate) use stream::RemoteStream;
-pub(crate) use web::{Unreachable, address};
+pub use web::Unreachable;
+pub(crate) use web::address;
 
 use frames::Frames;
 
@@ -59,7 +60,11 @@ impl Remote {
     }
 
     /// Asks for a stream. It is sent when the stream is polled.
-    pub(crate) async fn stream(&self, model: &str, request: &ChatRequest) -> Result<RemoteStream, CallFailure> {
+    pub(crate) async fn stream(
+        &self,
+        model: &str,
+        request: &ChatRequest,
+    ) -> Result<RemoteStream, CallFailure> {
         let frames = Arc::new(Frames::new(self.provider.api));
         let options = self
             .options(request)

@@ -56,9 +56,13 @@ impl Stream for RemoteStream {
         let piece = match ready!(Pin::new(&mut self.stream).poll_next(task)) {
             Some(Ok(ChatStreamEvent::Chunk(chunk))) => Ok(Piece::Text(chunk.content)),
             Some(Ok(ChatStreamEvent::ReasoningChunk(chunk))) => Ok(Piece::Thought(chunk.content)),
-            Some(Ok(ChatStreamEvent::ToolCallChunk(chunk))) => Ok(Piece::Called(convert::tool_call(chunk.tool_call))),
+            Some(Ok(ChatStreamEvent::ToolCallChunk(chunk))) => {
+                Ok(Piece::Called(convert::tool_call(chunk.tool_call)))
+            }
             Some(Ok(
-                ChatStreamEvent::Start | ChatStreamEvent::Heartbeat | ChatStreamEvent::ThoughtSignatureChunk(_),
+                ChatStreamEvent::Start
+                | ChatStreamEvent::Heartbeat
+                | ChatStreamEvent::ThoughtSignatureChunk(_),
             )) => Ok(Piece::Alive),
             Some(Ok(ChatStreamEvent::End(end))) => self.end(end),
             Some(Err(error)) => Err(failure::read(&error)),

@@ -53,13 +53,16 @@ pub(super) fn client(provider: &Provider) -> Result<reqwest::Client, Unreachable
 
 /// What is wrong with the settings of a provider.
 fn check(provider: &Provider) -> Result<(), String> {
-    let url = Url::parse(&provider.base_url)
-        .map_err(|error| format!("its base URL is not one: {error}; expected something like https://host/v1"))?;
+    let url = Url::parse(&provider.base_url).map_err(|error| {
+        format!("its base URL is not one: {error}; expected something like https://host/v1")
+    })?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err("its base URL needs http:// or https:// and a host".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("its base URL has a query or a fragment, but the path of the operation comes after it".to_owned());
+        return Err(
+            "its base URL has a query or a fragment, but the path of the operation comes after it".to_owned()
+        );
     }
     for (name, value) in &provider.headers {
         HeaderName::try_from(name).map_err(|_| format!("`{name}` is not the name of a header"))?;

@@ -114,7 +114,10 @@ impl ModelRouter {
         self.routing(Llm::streaming_among)
     }
 
-    fn routing<A: Asking>(&self, asking: impl Fn(&Llm, &[Price]) -> A) -> Result<Flow<ChatRequest, A::Answer>, ModelRouterError> {
+    fn routing<A: Asking>(
+        &self,
+        asking: impl Fn(&Llm, &[Price]) -> A,
+    ) -> Result<Flow<ChatRequest, A::Answer>, ModelRouterError> {
         self.check()?;
         let prices: Vec<Price> =
             self.candidates.iter().filter_map(|(candidate, _)| candidate.llm.price.clone()).collect();
@@ -144,7 +147,9 @@ impl ModelRouter {
             }
             let lacks = match self.pick {
                 Pick::Tier if candidate.llm.tier.is_none() => "tier; say it with `tier`",
-                Pick::Cost if candidate.llm.price.is_none() => "price; say it with `priced` or in the price table",
+                Pick::Cost if candidate.llm.price.is_none() => {
+                    "price; say it with `priced` or in the price table"
+                }
                 _ => continue,
             };
             return Err(ModelRouterError::Incomplete { model: name, lacks });

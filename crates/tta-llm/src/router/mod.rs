@@ -164,7 +164,7 @@ impl<A: Asking> Primitive for Routing<A> {
         Description::new("llm_router")
             .action(A::ACTION)
             .attribute(attribute::ROUTER_STRATEGY.key(), self.pick.word())
-            .attribute(attribute::ROUTER_CANDIDATES.key(), Value::List(models))
+            .attribute(attribute::ROUTER_CANDIDATES.key(), Value::from(models))
     }
 }
 

@@ -80,7 +80,8 @@ impl Pick {
                 "cheapest"
             }
             Self::Latency => {
-                let averages: Vec<Option<f64>> = choices.iter().map(|choice| choice.health.average()).collect();
+                let averages: Vec<Option<f64>> =
+                    choices.iter().map(|choice| choice.health.average()).collect();
                 let of = |index: &usize| averages[*index].unwrap_or(-1.0);
                 order.sort_by(|a, b| of(a).total_cmp(&of(b)));
                 if averages[order[0]].is_none() { "unobserved" } else { "quickest" }
