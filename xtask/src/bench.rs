@@ -15,6 +15,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let Some((name, rest)) = arguments.split_first() else {
         bail!("name a benchmark: cargo xtask bench overhead");
     };
-    let mut command = process::cargo(&["bench", "--package", "tta", "--bench", name, "--"]);
+    let mut command = process::cargo(&["bench", "--package", "tta", "--all-features", "--bench", name, "--"]);
     process::become_command(command.args(rest))
 }

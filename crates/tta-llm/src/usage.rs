@@ -52,6 +52,6 @@ impl AddAssign for Usage {
             (&mut self.reasoning_tokens, other.reasoning_tokens),
         ];
         sums.into_iter().for_each(|(sum, more)| *sum = sum.saturating_add(more));
-        self.estimated |= other.estimated;
+        self.estimated = self.estimated || other.estimated;
     }
 }

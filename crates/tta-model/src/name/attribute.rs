@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::value::Key;
+use crate::value::{Key, Text};
 
 pub mod label;
 mod table;
@@ -125,3 +125,22 @@ macro_rules! attributes {
     };
 }
 use attributes;
+/// The word of the OpenTelemetry GenAI conventions for a provider, where it is another than ours.
+///
+/// # Examples
+///
+/// ```
+/// use tta_model::Text;
+/// use tta_model::name::attribute::gen_ai_provider;
+/// assert_eq!(gen_ai_provider(&Text::Static("gemini")), "gcp.gemini");
+/// assert_eq!(gen_ai_provider(&Text::Static("openai")), "openai");
+/// ```
+#[must_use]
+pub fn gen_ai_provider(provider: &Text) -> Text {
+    match provider.as_str() {
+        "gemini" => Text::Static("gcp.gemini"),
+        "mistral" => Text::Static("mistral_ai"),
+        "xai" => Text::Static("x_ai"),
+        _ => provider.clone(),
+    }
+}

@@ -1,5 +1,6 @@
 //! Counts what the observer is told.
 
+use tta_model::name::attribute;
 use tta_model::{ExecutionStatus, Text};
 use tta_primitives::Error;
 use tta_primitives::clock;
@@ -88,7 +89,7 @@ impl Metrics {
             Event::RouteSaved { saved_micro_usd } => self.save("router", (run, node), *saved_micro_usd),
             Event::ModelChunkReceived { provider, model, operation, is_first, after } => {
                 let fact = if *is_first { Fact::FirstChunk } else { Fact::NextChunk };
-                let (provider, model) = (Some((*provider).clone()), Some((*model).clone()));
+                let (provider, model) = (Some(attribute::gen_ai_provider(provider)), Some((*model).clone()));
                 let labels = [Some(Text::Static(operation)), provider, model, None, None, None];
                 self.observe(fact, &labels, after.as_secs_f64());
             }
@@ -114,20 +115,21 @@ impl Metrics {
         else {
             return;
         };
+        let known_as = Some(attribute::gen_ai_provider(provider));
         let (provider, model) = (Some((*provider).clone()), Some((*model).clone()));
         let operation = Some(Text::Static(operation));
         for (ours, theirs, tokens) in sides(event) {
             let labels = [provider.clone(), model.clone(), Some(Text::Static(ours)), agent_type(run)];
             self.add(Fact::Tokens, &labels, i64::try_from(tokens).unwrap_or(i64::MAX));
             let kind = Some(Text::Static(theirs));
-            let labels = [operation.clone(), provider.clone(), kind, model.clone(), None, None, None];
+            let labels = [operation.clone(), known_as.clone(), kind, model.clone(), None, None, None];
             self.observe(Fact::TokenUsage, &labels, tokens as f64);
         }
         if *unpriced {
             self.add(Fact::Unpriced, &[provider.clone(), model.clone()], 1);
         }
         let error = error_type.map(Text::Static);
-        let labels = [operation, provider, error, model, None, None, None];
+        let labels = [operation, known_as, error, model, None, None, None];
         self.observe(Fact::CallDuration, &labels, took.as_secs_f64());
     }
 

@@ -69,9 +69,11 @@ impl Usage {
             set(a::GEN_AI_OPERATION_NAME, operation.into());
             set(a::GEN_AI_USAGE_INPUT_TOKENS, integer(prompt));
             set(a::GEN_AI_USAGE_OUTPUT_TOKENS, integer(completion));
-            let named = [(a::GEN_AI_PROVIDER_NAME, &self.provider), (a::GEN_AI_REQUEST_MODEL, &self.model)];
-            for (attribute, name) in named {
-                name.iter().for_each(|name| set(attribute, name.clone().into()));
+            if let Some(provider) = &self.provider {
+                set(a::GEN_AI_PROVIDER_NAME, a::gen_ai_provider(provider).into());
+            }
+            if let Some(model) = &self.model {
+                set(a::GEN_AI_REQUEST_MODEL, model.clone().into());
             }
         }
         attributes

@@ -89,7 +89,12 @@ impl Leaf {
         let Some(current) = self.current() else { return work() };
         let (mut work, mut done) = (Some(work), None);
         current.within(&mut || done = work.take().map(|work| work()));
-        done.expect("an observation does what it is given")
+        // An observation that does not do what it is given must not keep the work from being done.
+        match (done, work) {
+            (Some(done), _) => done,
+            (None, Some(work)) => work(),
+            (None, None) => unreachable!("work that was taken is done"),
+        }
     }
 
     /// Does a part of it, while the span of the leaf is the current one.
