@@ -9,10 +9,10 @@ use tta_model::Text;
 use tta_primitives::{Flow, ModelTier};
 
 use crate::backend::Backend;
-use crate::call::{Callee, Chat, ChatStream, Embed, Operation, Streamed, Structured};
+use crate::call::{Callee, Chat, ChatStream, Converse, Embed, Operation, Streamed, Structured};
 use crate::capture::Capture;
 use crate::price::Price;
-use crate::request::ChatRequest;
+use crate::request::{ChatRequest, Message};
 use crate::response::{ChatResponse, EmbedRequest, Embeddings};
 
 /// A model of a provider, from which flows are made that call it.
@@ -41,14 +41,18 @@ pub struct Llm {
 }
 
 /// What is asked for unless the request says otherwise.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Defaults {
+    system: Option<String>,
     temperature: Option<f64>,
     max_tokens: Option<u32>,
 }
 
 impl Defaults {
     pub(crate) fn fill(&self, mut request: ChatRequest) -> ChatRequest {
+        if request.system.is_none() {
+            request.system.clone_from(&self.system);
+        }
         request.temperature = request.temperature.or(self.temperature);
         request.max_tokens = request.max_tokens.or(self.max_tokens);
         request
@@ -87,6 +91,12 @@ impl Llm {
     /// Says which tier it belongs to, for [routers](crate::ModelRouter).
     pub fn tier(mut self, tier: ModelTier) -> Self {
         self.tier = Some(tier);
+        self
+    }
+
+    /// What it is told before everything else, unless the request says.
+    pub fn system(mut self, text: impl Into<String>) -> Self {
+        self.defaults.system = Some(text.into());
         self
     }
 
@@ -130,6 +140,15 @@ impl Llm {
     #[must_use]
     pub fn structured<T: DeserializeOwned + JsonSchema + Send + 'static>(&self) -> Flow<ChatRequest, T> {
         Flow::new(Structured::new(self.chatting()))
+    }
+
+    /// A flow that goes on with a conversation: what was said so far becomes what the model says next.
+    ///
+    /// # Errors
+    /// As for [`chat`](Self::chat).
+    #[must_use]
+    pub fn converse(&self) -> Flow<Vec<Message>, Message> {
+        Flow::new(Converse { chat: self.chatting() })
     }
 
     /// A flow that turns texts into vectors.

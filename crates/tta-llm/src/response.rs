@@ -34,8 +34,8 @@ pub struct ChatResponse {
 impl ChatResponse {
     /// The answer as a message, to go on with the conversation.
     #[must_use]
-    pub fn message(&self) -> Message {
-        let (text, tool_calls) = (self.text.clone(), self.tool_calls.clone());
+    pub fn into_message(self) -> Message {
+        let Self { text, tool_calls, .. } = self;
         Message { role: Role::Assistant, text, tool_calls, tool_call_id: None }
     }
 

@@ -5,6 +5,7 @@
 
 mod attributes;
 mod chat;
+mod converse;
 mod embed;
 mod stream;
 mod structured;
@@ -18,6 +19,7 @@ use tta_primitives::observe::{Event, NodeInfo};
 use tta_primitives::{Error, Leaf, MicroUsd, Reservation, Result, Spend, WorkflowContext, clock};
 
 pub(crate) use chat::Chat;
+pub(crate) use converse::Converse;
 pub(crate) use embed::Embed;
 pub(crate) use stream::Streamed;
 pub use stream::{ChatStream, Chunk};
