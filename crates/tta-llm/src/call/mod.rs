@@ -4,6 +4,7 @@
 //! the provider will ask for is charged.
 
 mod attributes;
+mod callee;
 mod chat;
 mod converse;
 mod embed;
@@ -13,11 +14,12 @@ mod structured;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tta_model::name::{attribute, span};
-use tta_model::{SpanKind, Text};
-use tta_primitives::observe::{Event, NodeInfo};
+use tta_model::Text;
+use tta_model::name::attribute;
+use tta_primitives::observe::Event;
 use tta_primitives::{Error, Leaf, MicroUsd, Reservation, Result, Spend, WorkflowContext, clock};
 
+pub(crate) use callee::{Callee, Operation};
 pub(crate) use chat::Chat;
 pub(crate) use converse::Converse;
 pub(crate) use embed::Embed;
@@ -26,83 +28,11 @@ pub use stream::{ChatStream, Chunk};
 pub(crate) use structured::Structured;
 
 use crate::answer::{Answer, Told};
-use crate::backend::Backend;
-use crate::capture::Capture;
 use crate::error::CallFailure;
-use crate::model::Llm;
-use crate::price::Price;
 use crate::request::ChatRequest;
 use crate::response::{ChatResponse, FinishReason};
 use crate::tokens;
 use crate::usage::Usage;
-
-/// How many tokens of an answer are set aside of a budget when the request does not say how many there may be.
-const RESERVED_OUTPUT_TOKENS: u64 = 1_024;
-
-/// What is asked of a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Generate,
-    Stream,
-    Embed,
-}
-
-impl Operation {
-    /// The word of the GenAI conventions.
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Generate | Self::Stream => "chat",
-            Self::Embed => "embeddings",
-        }
-    }
-
-    const fn action(self) -> &'static str {
-        match self {
-            Self::Generate => "generate",
-            Self::Stream => "stream",
-            Self::Embed => "embed",
-        }
-    }
-}
-
-/// Who is called, and what all calls have in common.
-pub(crate) struct Callee {
-    pub(crate) backend: Backend,
-    pub(crate) provider: Text,
-    pub(crate) model: Text,
-    pub(crate) price: Option<Price>,
-    pub(crate) capture: Capture,
-    /// The prices of the models that a router might have chosen instead.
-    rivals: Vec<Price>,
-    operation: Operation,
-    leaf: Arc<NodeInfo>,
-}
-
-impl Callee {
-    pub(crate) fn new(llm: &Llm, operation: Operation, rivals: &[Price]) -> Self {
-        let Llm { backend, model, price, capture, .. } = llm.clone();
-        let (provider, rivals) = (backend.provider(), rivals.to_vec());
-        let mut info = NodeInfo::leaf(span::llm(&provider, operation.action()), model.clone(), "llm");
-        info.span_kind = SpanKind::Client;
-        info.attributes = vec![
-            (attribute::LLM_STREAMING.key(), (operation == Operation::Stream).into()),
-            (attribute::GEN_AI_REQUEST_STREAM.key(), (operation == Operation::Stream).into()),
-        ];
-        let (host, port) = backend.address();
-        if !host.is_empty() {
-            info.attributes.push((attribute::SERVER_ADDRESS.key(), host.into()));
-        }
-        info.attributes.extend(port.map(|port| (attribute::SERVER_PORT.key(), port.into())));
-        Self { backend, provider, model, price, capture, rivals, operation, leaf: Arc::new(info) }
-    }
-
-    /// What a request will cost, about; nothing if the price is not known.
-    pub(crate) fn estimate(&self, request: &ChatRequest) -> MicroUsd {
-        let Some(price) = &self.price else { return MicroUsd(0) };
-        let output = request.max_tokens.map_or(RESERVED_OUTPUT_TOKENS, u64::from);
-        price.estimate(tokens::count_request(&self.model, request), output)
-    }
-}
 
 /// A call under way. Dropped before its end, it was cancelled.
 pub(crate) struct Call {
