@@ -1,6 +1,7 @@
 //! Calls of language models as primitives of a workflow.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
+pub mod local;
 mod price;
 mod request;
 mod response;
