@@ -8,6 +8,7 @@ mod response;
 pub mod tokens;
 mod usage;
 
+pub use local::Local;
 pub use price::{LongInput, PRICES_VARIABLE, Price, PriceError, PriceTable, Rate, RateError, Rates};
 pub use request::{ChatRequest, Message, ResponseFormat, Role, Tool, ToolCall};
 pub use response::{ChatResponse, EmbedRequest, Embeddings, FinishReason};
