@@ -8,7 +8,7 @@ use tta_model::Text;
 
 use crate::answer::{Answer, Piece, Vectors};
 use crate::error::CallFailure;
-use crate::local::Local;
+use crate::local::{self, Local};
 use crate::play::{self, LocalStream};
 use crate::remote::{self, Remote, RemoteStream};
 use crate::request::ChatRequest;
@@ -25,7 +25,7 @@ impl Backend {
     pub(crate) fn provider(&self) -> Text {
         match self {
             Self::Remote(remote) => remote.provider().name.clone(),
-            Self::Local(_) => play::PROVIDER,
+            Self::Local(_) => Text::Static(local::PROVIDER),
         }
     }
 

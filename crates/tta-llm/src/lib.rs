@@ -6,7 +6,7 @@ mod backend;
 mod call;
 mod capture;
 mod error;
-mod local;
+pub mod local;
 mod model;
 mod models;
 mod play;

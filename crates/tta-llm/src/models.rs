@@ -8,7 +8,7 @@ use tta_model::Text;
 
 use crate::backend::Backend;
 use crate::capture::Capture;
-use crate::local::Local;
+use crate::local::{self, Local};
 use crate::model::Llm;
 use crate::play;
 use crate::price::{PriceError, PriceTable};
@@ -126,7 +126,7 @@ impl Models {
 
     fn known(&self) -> String {
         let names = self.shared.providers.keys().map(Text::as_str);
-        names.chain(["local"]).collect::<Vec<_>>().join(", ")
+        names.chain([local::PROVIDER]).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -200,7 +200,7 @@ pub enum ModelError {
     UnknownLocal {
         /// The name.
         model: String,
-        /// The models that there are.
+        /// The one that there is.
         known: &'static str,
     },
     /// The provider is not set up as it should be.

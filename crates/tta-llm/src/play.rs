@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures::Stream;
 use tokio::time::{Sleep, sleep};
-use tta_model::Text;
 
 use crate::answer::{Answer, Piece, Told, Vectors};
 use crate::error::CallFailure;
@@ -16,14 +15,9 @@ use crate::response::EmbedRequest;
 use crate::tokens;
 use crate::usage::Usage;
 
-/// The provider of the offline model: this machine.
-pub(crate) const PROVIDER: Text = Text::Static("local");
-/// The models that there are.
-const MODELS: &str = "textrank";
-
-/// Checks that there is such a model, or says which there are.
-pub(crate) fn check(model: &str) -> Result<(), &'static str> {
-    if model == MODELS { Ok(()) } else { Err(MODELS) }
+/// Checks that there is an offline model of a name, given with its provider, or says which there is.
+pub(crate) fn check(name: &str) -> Result<(), &'static str> {
+    if name == local::MODEL { Ok(()) } else { Err(local::MODEL) }
 }
 
 /// Answers when all of the answer would have come.

@@ -9,9 +9,9 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use tta::llm::local::text;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::segment;
 use crate::demo::document::{Block, Document};
 
 /// A longer phrase is a sentence without stop words, and no term.
@@ -52,7 +52,7 @@ fn phrases_of(text: &str) -> Vec<Vec<String>> {
     let mut phrases = vec![Vec::new()];
     for piece in text.split_word_bounds() {
         let word = piece.to_lowercase();
-        if segment::is_topic_word(&word) {
+        if text::is_topic_word(&word) {
             phrases.last_mut().expect("there is always an open phrase").push(word);
         } else if !piece.trim().is_empty() && piece != "-" {
             phrases.push(Vec::new());

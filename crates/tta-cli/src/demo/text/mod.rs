@@ -5,7 +5,6 @@
 
 mod keywords;
 mod report;
-mod segment;
 mod statistics;
 mod summary;
 

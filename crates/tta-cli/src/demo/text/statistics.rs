@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use tta::llm::local::text;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::segment;
 use crate::demo::document::Document;
 
 /// How many words an adult reads silently in a minute (Brysbaert, "How many words do we read per
@@ -46,8 +46,8 @@ pub(crate) fn statistics(document: &Document) -> Statistics {
     for paragraph in document.paragraphs() {
         totals.paragraphs += 1;
         totals.characters += paragraph.graphemes(true).count();
-        totals.sentences += segment::sentences(paragraph).len();
-        for word in segment::words(paragraph) {
+        totals.sentences += text::sentences(paragraph).len();
+        for word in text::words(paragraph) {
             let word = word.to_lowercase();
             totals.words += 1;
             if let Some(syllables) = syllables(&word) {

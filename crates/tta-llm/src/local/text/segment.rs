@@ -32,7 +32,8 @@ const STOP_WORDS: &[&str] = &[
 ];
 
 /// The sentences of one paragraph that have a word in them, without the space around them.
-pub(super) fn sentences(paragraph: &str) -> Vec<&str> {
+#[must_use]
+pub fn sentences(paragraph: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut start = 0;
     for (offset, piece) in paragraph.split_sentence_bound_indices() {
@@ -60,7 +61,7 @@ pub(super) fn is_whole(sentence: &str) -> bool {
 }
 
 /// The words as they are written. A run of emoji or punctuation has none.
-pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
     text.unicode_words()
 }
 
@@ -70,7 +71,8 @@ pub(super) fn topic_words(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// Whether a word in lower case may carry a topic: a number and a single Latin letter do not.
-pub(super) fn is_topic_word(word: &str) -> bool {
+#[must_use]
+pub fn is_topic_word(word: &str) -> bool {
     let word_of_one_letter = word.len() == 1;
     let has_letter = word.chars().any(char::is_alphabetic);
     // A typographic apostrophe is an apostrophe.
