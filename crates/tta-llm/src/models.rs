@@ -94,10 +94,10 @@ impl Models {
             return Err(ModelError::NoProvider { name: name.to_owned(), known: self.known() });
         };
         let backend = match provider {
-            "local" => {
-                play::check(model)
-                    .map_err(|known| ModelError::UnknownLocal { model: model.to_owned(), known })?;
-                Backend::Local(self.shared.local.clone())
+            local::PROVIDER => {
+                let unknown = |known| ModelError::UnknownLocal { model: name.trim().to_owned(), known };
+                play::check(name.trim()).map_err(unknown)?;
+                Backend::Local(self.shared.local)
             }
             provider => Backend::Remote(self.remote(provider)?),
         };

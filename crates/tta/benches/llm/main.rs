@@ -26,7 +26,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 use tta::export::{FlushError, SpanExporter};
-use tta::llm::{ChatRequest, Llm, Models, Provider};
+use tta::llm::{ChatRequest, Llm, Local, Models, Provider};
 use tta::model::SpanRecord;
 use tta::{Telemetry, WorkflowContext};
 
@@ -56,7 +56,14 @@ fn main() {
     report(cases);
 }
 
-const NAMES: [&str; 4] = ["client alone", "flow", "client alone, streamed", "flow, streamed"];
+const NAMES: [&str; 6] = [
+    "offline answer alone",
+    "flow, offline",
+    "client alone",
+    "flow",
+    "client alone, streamed",
+    "flow, streamed",
+];
 
 /// The CPU time of this thread for one call, in microseconds.
 fn measured(runtime: &Runtime, world: &World, name: &str) -> f64 {
@@ -64,6 +71,12 @@ fn measured(runtime: &Runtime, world: &World, name: &str) -> f64 {
         let before = cpu_nanos();
         for _ in 0..CALLS {
             match name {
+                "offline answer alone" => {
+                    black_box(tta::llm::local::answer(&ChatRequest::user("Why?"), &Local::default()));
+                }
+                "flow, offline" => {
+                    world.offline.run(ChatRequest::user("Why?"), &WorkflowContext::new()).await.unwrap();
+                }
                 "client alone" => world.client_asks().await,
                 "flow" => world.flow_asks().await,
                 "client alone, streamed" => world.client_streams().await,
@@ -81,6 +94,7 @@ fn report(cases: Vec<(&str, Vec<f64>)>) {
     medians.iter().for_each(|(name, micros)| println!("{name:<28} {micros:>9.2} us a call"));
     let ours = of("flow") - of("client alone");
     let streamed = of("flow, streamed") - of("client alone, streamed");
+    let offline = of("flow, offline") - of("offline answer alone");
     let bar = |what: String, micros: f64| {
         Bar::new(
             format!("{what} costs at most {BAR_MICROS} us beside the client's work"),
@@ -89,6 +103,7 @@ fn report(cases: Vec<(&str, Vec<f64>)>) {
         )
     };
     let reached = [
+        bar("a call of the offline model".to_owned(), offline),
         bar("a call".to_owned(), ours),
         bar(format!("a chunk of a stream of {CHUNKS}"), streamed / CHUNKS as f64),
     ];
@@ -123,6 +138,7 @@ struct World {
     llm: Llm,
     chat: tta::Flow<ChatRequest, tta::llm::ChatResponse>,
     stream: tta::Flow<ChatRequest, tta::llm::ChatStream>,
+    offline: tta::Flow<ChatRequest, tta::llm::ChatResponse>,
 }
 
 impl World {
@@ -139,7 +155,8 @@ impl World {
             auth: AuthData::from_single("none"),
             model: ModelIden::new(AdapterKind::OpenAI, "gpt-4o-mini"),
         };
-        Self { client, target, chat: llm.chat(), stream: llm.stream(), llm }
+        let offline = Models::offline().model("local/textrank").unwrap().chat();
+        Self { client, target, chat: llm.chat(), stream: llm.stream(), llm, offline }
     }
 
     async fn client_asks(&self) {
