@@ -172,29 +172,33 @@ impl Book {
     fn spend(&mut self, keys: [Text; DIMENSIONS], amounts: Amounts) {
         self.total.add(amounts);
         for (lines, key) in self.spending.iter_mut().zip(keys) {
-            self.folded += u64::from(!admits(lines, &key));
-            entry(lines, key).add(amounts);
+            let (line, is_folded) = line(lines, key);
+            line.add(amounts);
+            self.folded += u64::from(is_folded);
         }
     }
 
     fn save(&mut self, source: &'static str, primitive: &Text, amount: u128) {
         self.saved += amount;
         let lines = self.savings.entry(source).or_default();
-        self.folded += u64::from(!admits(lines, primitive));
-        *entry(lines, primitive.clone()) += amount;
+        let (line, is_folded) = line(lines, primitive.clone());
+        *line += amount;
+        self.folded += u64::from(is_folded);
     }
 }
 
-/// Whether a key has a line of its own, or may have one.
-fn admits<V>(lines: &HashMap<Text, V>, key: &Text) -> bool {
-    // The line for all others and that for nobody are not among those that are bounded.
-    let extra = [OTHER, NOBODY].into_iter().filter(|key| lines.contains_key(*key)).count();
-    lines.contains_key(key) || *key == NOBODY || lines.len() - extra < MAX_KEYS
+/// The line of a key, and whether it is that of all others because there is no room for one more.
+fn line<V: Default>(lines: &mut HashMap<Text, V>, key: Text) -> (&mut V, bool) {
+    let is_folded = !lines.contains_key(&key) && key != NOBODY && !has_room(lines);
+    let key = if is_folded { Text::Static(OTHER) } else { key };
+    (lines.entry(key).or_default(), is_folded)
 }
 
-fn entry<V: Default>(lines: &mut HashMap<Text, V>, key: Text) -> &mut V {
-    let key = if admits(lines, &key) { key } else { Text::Static(OTHER) };
-    lines.entry(key).or_default()
+/// Whether one more key may have a line. The line for all others and that for nobody are not among those that are
+/// bounded.
+fn has_room<V>(lines: &HashMap<Text, V>) -> bool {
+    let extra = [OTHER, NOBODY].into_iter().filter(|key| lines.contains_key(*key)).count();
+    lines.len() - extra < MAX_KEYS
 }
 
 impl Amounts {

@@ -5,7 +5,6 @@ use genai::chat::{
     StopReason, ToolResponse, Usage as GenaiUsage,
 };
 use genai::embed::EmbedResponse;
-use serde_json::Value as Json;
 
 use crate::answer::{Answer, Told, Vectors};
 use crate::error::{CallFailure, FailureClass};
@@ -84,9 +83,6 @@ pub(super) fn options(request: &ChatRequest) -> ChatOptions {
 }
 
 pub(super) fn answer(response: ChatResponse) -> Answer {
-    let body = response.captured_raw_body.as_ref();
-    let id = body.and_then(|body| body.get("id").or_else(|| body.get("responseId"))).and_then(Json::as_str);
-    let id = id.map(str::to_owned);
     let usage = told(&response.usage);
     let model = Some(response.provider_model_iden.model_name.to_string());
     let reason = response.stop_reason;
@@ -94,7 +90,8 @@ pub(super) fn answer(response: ChatResponse) -> Answer {
     let text = response.content.texts().concat();
     let tool_calls: Vec<ToolCall> = response.content.into_tool_calls().into_iter().map(tool_call).collect();
     let finish_reason = reason.map(|reason| finish_reason(reason, !tool_calls.is_empty()));
-    Answer { text, thoughts, tool_calls, finish_reason, model, id, usage }
+    // The client keeps the identifier only with a copy of the whole body, which costs more than all else here.
+    Answer { text, thoughts, tool_calls, finish_reason, model, id: response.response_id, usage }
 }
 
 pub(super) fn tool_call(call: genai::chat::ToolCall) -> ToolCall {

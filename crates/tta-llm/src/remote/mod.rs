@@ -52,7 +52,7 @@ impl Remote {
 
     /// Asks, and waits for the whole answer.
     pub(crate) async fn chat(&self, model: &str, request: &ChatRequest) -> Result<Answer, CallFailure> {
-        let options = self.options(request).with_capture_raw_body(true);
+        let options = self.options(request);
         let asked = convert::request(request);
         let call = self.client.exec_chat(self.target(model), asked, Some(&options));
         let response = self.within_time(call).await?;
