@@ -29,6 +29,14 @@ impl Backend {
         }
     }
 
+    /// The variable of the environment that holds the key, if there is one.
+    pub(crate) fn key_variable(&self) -> Option<&str> {
+        match self {
+            Self::Remote(remote) => remote.provider().key_variable.as_deref(),
+            Self::Local(_) => None,
+        }
+    }
+
     /// The host and the port; an empty host if there is none.
     pub(crate) fn address(&self) -> (Text, Option<u16>) {
         match self {

@@ -82,6 +82,14 @@ impl Llm {
         self.price.as_ref()
     }
 
+    /// The variable of the environment that should hold the key of its provider, if it does not.
+    #[must_use]
+    pub fn missing_key(&self) -> Option<String> {
+        let variable = self.backend.key_variable()?;
+        let is_there = std::env::var(variable).is_ok_and(|key| !key.is_empty());
+        (!is_there).then(|| variable.to_owned())
+    }
+
     /// Bills it by another price than that of the table.
     pub fn priced(mut self, price: Price) -> Self {
         self.price = Some(price);

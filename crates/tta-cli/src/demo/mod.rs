@@ -22,6 +22,7 @@ use clap::Args;
 use tta::config::{Config, ExporterKind, MetricsExporter, OtlpEndpoint, OtlpProtocol};
 use tta::export::FlushError;
 use tta::export::memory::MemoryExporter;
+use tta::llm::{Llm, Models, local};
 use tta::logs::LogFormat;
 use tta::{Guard, Telemetry};
 
@@ -54,6 +55,10 @@ pub(crate) struct Arguments {
     /// Send spans and metrics by OTLP to this address too: over HTTP, or over gRPC if the port is 4317 or the scheme is grpc.
     #[arg(long, value_name = "URL", value_parser = receiver)]
     otlp: Option<Receiver>,
+    /// Which model summarises, as in openai/gpt-4o-mini or ollama/llama3.2; its provider gets the documents and its key is in the
+    /// environment. By default the offline one, which ranks sentences.
+    #[arg(long, value_name = "PROVIDER/MODEL", default_value = local::MODEL)]
+    model: String,
     /// Let this part of the summaries fail for a moment, from 0 to 1, to see retries.
     #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = rate)]
     chaos: f64,
@@ -101,7 +106,7 @@ fn receiver(url: &str) -> Result<Receiver, String> {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let limits = Limits { max_bytes: arguments.max_bytes };
     let sources = Corpus::discover(arguments.input.as_deref()).map_err(described)?;
-    let workflow = workflow::build(limits, arguments.chaos);
+    let workflow = workflow::build(limits, arguments.chaos, &model(&arguments.model)?);
     let memory = MemoryExporter::new();
     let config = config(arguments)?;
     let receiver = config.exporters.contains(&ExporterKind::Otlp).then(|| config.otlp.url());
@@ -129,6 +134,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let sent = guard.flush(FLUSH_TIMEOUT);
     stopped?;
     finish(guard, sent, receiver.as_deref())
+}
+
+/// The model that summarises, if its key is there.
+fn model(name: &str) -> Result<Llm, Box<dyn Error>> {
+    let model = Models::from_env()?.model(name)?;
+    match model.missing_key() {
+        Some(variable) => {
+            Err(format!("there is no key for {name}; put it into the environment as {variable}").into())
+        }
+        None => Ok(model),
+    }
 }
 
 /// Goes on until Ctrl-C, with runs or without.
@@ -192,7 +208,9 @@ fn print(outcome: &Outcome, receiver: Option<&str>) -> io::Result<()> {
         writeln!(out, "{}", waterfall(&sample.spans, &options))?;
         if let Some(report) = &sample.report {
             let terms: Vec<&str> = report.keywords.iter().map(|keyword| keyword.term.as_str()).collect();
-            writeln!(out, "What it made of it: a summary, {}", report.summary.method.as_str())?;
+            let offline =
+                if report.summary.model == local::MODEL { ", offline by ranking sentences" } else { "" };
+            writeln!(out, "What it made of it: a summary by {}{offline}", report.summary.model)?;
             for sentence in &report.summary.sentences {
                 writeln!(out, "  - {sentence}")?;
             }

@@ -29,8 +29,9 @@ pub(super) struct Outcome {
     seconds: f64,
     retries: u64,
     cache: CacheCounts,
-    /// Tokens of the offline summariser, which are words.
+    /// Tokens of the model, and what they cost in US dollars by the price table.
     tokens: u64,
+    cost_usd: f64,
     spans: SpanFates,
     failures: Vec<Failure>,
     primitives: Vec<Primitive>,
@@ -86,7 +87,7 @@ impl Outcome {
         let primitives = guard.metrics().primitives(Window::Start);
         let primitives: Vec<Primitive> = primitives.into_iter().map(Primitive::of).collect();
         let sum = |of: fn(&Primitive) -> u64| primitives.iter().map(of).sum();
-        let counts = guard.counts();
+        let (counts, costs) = (guard.counts(), guard.costs().report());
         Self {
             flow: workflow.to_tree(),
             metrics: guard.metrics_address().map(|address| format!("http://{address}/metrics")),
@@ -100,7 +101,8 @@ impl Outcome {
                 lookups: sum(|primitive| primitive.cache_lookups),
                 hits: sum(|primitive| primitive.cache_hits),
             },
-            tokens: guard.costs().report().tokens,
+            tokens: costs.tokens,
+            cost_usd: costs.spent.as_usd(),
             spans: SpanFates {
                 recorded: counts.recorded(),
                 exported: counts.exported(),
@@ -119,10 +121,12 @@ impl Outcome {
 
     /// What is to be said of all runs together.
     pub(super) fn totals(&self) -> String {
-        let Self { documents, runs, succeeded, failed, seconds, retries, cache, spans, tokens, .. } = self;
+        let Self {
+            documents, runs, succeeded, failed, seconds, retries, cache, spans, tokens, cost_usd, ..
+        } = self;
         let mut text = format!(
             "{runs} runs over {documents} documents in {seconds:.2} s: {succeeded} succeeded, {failed} failed\n\
-             cache: {} hits of {} look-ups; retries: {retries}; tokens: {tokens}, all offline\n\
+             cache: {} hits of {} look-ups; retries: {retries}; tokens: {tokens}, cost: ${cost_usd:.6}\n\
              spans: {} recorded, {} dropped",
             cache.hits, cache.lookups, spans.recorded, spans.dropped,
         );

@@ -1,22 +1,20 @@
 //! The workflow of the demo.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tta::llm::{ChatRequest, ChatResponse, Llm};
 use tta::observe::Event;
 use tta::testkit::Chaos;
 use tta::{
-    Cache, Description, Error, ErrorKind, Flow, MicroUsd, Primitive, Result, Retry, Spend, WorkflowContext,
-    step,
+    Cache, Description, Error, ErrorKind, Flow, Primitive, Result, Retry, Role, WorkflowContext, step,
 };
 
 use tta_model::Text;
 
 use super::document::{Document, Limits, RawDocument, validate};
-use super::text::{Report, Summary, aggregate, keywords, statistics, summarise};
+use super::text::{Report, Summary, aggregate, keywords, prompt, read, statistics};
 
-/// How many sentences a summary has at most.
-const SENTENCES: usize = 3;
 /// How many keywords a report has at most.
 const KEYWORDS: usize = 8;
 /// How often a summary is tried at most.
@@ -24,21 +22,17 @@ const ATTEMPTS: u32 = 4;
 /// How long the first wait between two attempts is at most.
 const FIRST_WAIT: Duration = Duration::from_millis(5);
 /// How long a summary may take, all attempts included.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// How long a report is remembered.
 const TIME_TO_LIVE: Duration = Duration::from_secs(600);
 /// The name of the rule that documents must pass.
 const RULE: Text = Text::Static("document");
-/// Who makes summaries: this machine.
-const PROVIDER: Text = Text::Static("local");
-/// What makes them.
-const MODEL: Text = Text::Static("textrank");
 /// Seeds the faults, so that two demos with the same rate meet the same ones.
 const SEED: u64 = 7;
 
 /// `validate >> cached( summarise.retry().timeout() | keywords | statistics ) >> aggregate`
-pub(super) fn build(limits: Limits, chaos: f64) -> Flow<RawDocument, Report> {
-    let mut summary = Flow::new(Summarise);
+pub(super) fn build(limits: Limits, chaos: f64, model: &Llm) -> Flow<RawDocument, Report> {
+    let mut summary = Flow::new(Summarise { model: model.chat() });
     if chaos > 0.0 {
         summary = summary.chaos(Chaos::new(SEED).fail(chaos).kind(ErrorKind::Unavailable));
     }
@@ -84,32 +78,23 @@ impl Primitive for Validate {
     }
 }
 
-/// Summarises offline, and reports its tokens as a model does: they are words, and the provider is this machine.
-struct Summarise;
+/// Has a model summarise.
+struct Summarise {
+    model: Flow<ChatRequest, ChatResponse>,
+}
 
 impl Primitive for Summarise {
     type In = Document;
     type Out = Summary;
 
     async fn run(&self, document: Document, cx: &WorkflowContext) -> Result<Summary> {
-        let started = Instant::now();
-        let summary = summarise(&document, SENTENCES);
-        let (prompt_tokens, completion_tokens) = summary.tokens(&document);
-        cx.emit(&Event::ModelCallFinished {
-            provider: &PROVIDER,
-            model: &MODEL,
-            operation: "text_completion",
-            prompt_tokens,
-            completion_tokens,
-            took: started.elapsed(),
-            error_type: None,
-            unpriced: false,
-        });
-        cx.charge(Spend::on_model(MicroUsd(0), PROVIDER, MODEL));
-        Ok(summary)
+        match prompt(&document) {
+            Some(request) => Ok(read(&self.model.run(request, cx).await?)),
+            None => Ok(Summary::default()),
+        }
     }
 
     fn describe(&self) -> Description {
-        Description::new("summarise")
+        Description::new("summarise").child(Role::Inner, &self.model)
     }
 }

@@ -1,7 +1,7 @@
 //! What the steps of the demo compute, as plain functions from records to records.
 //!
-//! All of it is offline and deterministic: the same document gives the same report, bit for bit, so
-//! that a cached result and a computed one cannot be told apart.
+//! All of it is offline and deterministic: the same document and the same answer of a model give the same report, bit for
+//! bit, so that a cached result and a computed one cannot be told apart.
 
 mod keywords;
 mod report;
@@ -11,6 +11,4 @@ mod summary;
 pub(crate) use keywords::{Keyword, keywords};
 pub(crate) use report::{Report, aggregate};
 pub(crate) use statistics::{Statistics, statistics};
-#[cfg(test)]
-pub(crate) use summary::Method;
-pub(crate) use summary::{Summary, summarise};
+pub(crate) use summary::{Summary, prompt, read};

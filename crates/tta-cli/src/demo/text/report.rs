@@ -23,23 +23,22 @@ pub(crate) fn aggregate(summary: Summary, keywords: Vec<Keyword>, statistics: St
 #[cfg(test)]
 mod tests {
     use crate::demo::document::tests::document;
-    use crate::demo::text::{Method, Report, aggregate, keywords, statistics, summarise};
+    use crate::demo::text::{Report, Summary, aggregate, keywords, statistics};
 
     #[test]
     fn a_report_reads_like_this() {
         let page = document("a.md", "Retries repeat calls.");
-        let report: Report = aggregate(summarise(&page, 1), keywords(&page, 1), statistics(&page));
-        assert_eq!(report.summary.method, Method::TextRank);
+        let sentences = vec!["Retries repeat calls.".to_owned()];
+        let summary = Summary { model: "local/textrank".to_owned(), sentences };
+        let report: Report = aggregate(summary, keywords(&page, 1), statistics(&page));
         assert_eq!(
             serde_json::to_string_pretty(&report).expect("serialisable"),
             r#"{
   "summary": {
-    "method": "extractive, offline (TextRank)",
+    "model": "local/textrank",
     "sentences": [
       "Retries repeat calls."
-    ],
-    "total_sentences": 1,
-    "ranked_sentences": 1
+    ]
   },
   "keywords": [
     {

@@ -1,54 +1,36 @@
-//! A summary made of the document's own sentences, by the offline model of the library.
+//! What a model is asked about a document, and what is read from its answer.
 
 use serde::{Deserialize, Serialize};
 use tta::llm::local::text;
+use tta::llm::{ChatRequest, ChatResponse};
 
 use crate::demo::document::Document;
 
-/// How a summary was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Method {
-    /// By choosing sentences, without a model and without a network.
-    #[serde(rename = "extractive, offline (TextRank)")]
-    TextRank,
-}
+/// What the model is told.
+const INSTRUCTION: &str = "Summarise the document in at most three sentences, as plain text.";
+/// How long a summary may be.
+const MAX_TOKENS: u32 = 400;
 
-/// The sentences that say most.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a model says of a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Summary {
-    /// How it was made.
-    pub(crate) method: Method,
-    /// The chosen sentences, in the order of the document.
+    /// Which model; empty if none was asked.
+    pub(crate) model: String,
+    /// What it said, sentence by sentence.
     pub(crate) sentences: Vec<String>,
-    /// How many sentences the document has.
-    pub(crate) total_sentences: usize,
-    /// How many of them were compared: whole and distinct ones, and of a long document a sample.
-    pub(crate) ranked_sentences: usize,
 }
 
-impl Summary {
-    /// How many words were read and written, of which this method makes its tokens.
-    pub(crate) fn tokens(&self, document: &Document) -> (u64, u64) {
-        let words = |text: &str| text::words(text).count() as u64;
-        let read = document.paragraphs().map(words).sum();
-        (read, self.sentences.iter().map(|sentence| words(sentence)).sum())
-    }
+/// Asks for a summary. None for a document without paragraphs, such as one that is all code.
+pub(crate) fn prompt(document: &Document) -> Option<ChatRequest> {
+    let paragraphs: Vec<&str> = document.paragraphs().collect();
+    let request = || ChatRequest::user(paragraphs.join("\n\n")).system(INSTRUCTION).max_tokens(MAX_TOKENS);
+    (!paragraphs.is_empty()).then(request)
 }
 
-impl Method {
-    /// The words for it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::TextRank => "extractive, offline (TextRank)",
-        }
-    }
-}
-
-/// Chooses at most `max_sentences` sentences of a document. Between equals the earlier one wins.
-pub(crate) fn summarise(document: &Document, max_sentences: usize) -> Summary {
-    let text::Summary { sentences, total_sentences, ranked_sentences } =
-        text::summarise(document.paragraphs(), max_sentences);
-    Summary { method: Method::TextRank, sentences, total_sentences, ranked_sentences }
+/// Reads the summary.
+pub(crate) fn read(response: &ChatResponse) -> Summary {
+    let sentences = text::sentences(&response.text).into_iter().map(str::to_owned).collect();
+    Summary { model: format!("{}/{}", response.provider, response.model), sentences }
 }
 
 #[cfg(test)]
@@ -56,22 +38,14 @@ mod tests {
     use super::*;
     use crate::demo::document::tests::document;
 
-    fn check(source: &str, max_sentences: usize, expect: &[&str]) {
-        assert_eq!(summarise(&document("a.md", source), max_sentences).sentences, expect);
-    }
-
     #[test]
-    fn only_paragraphs_and_items_are_summarised() {
-        check("# A title\n", 3, &[]);
-        check("```\nlet only = code;\n```\n", 3, &[]);
-        let source = "# Calls\n\n- call id one\n- call id two\n\nA whole sentence.";
-        check(source, 1, &["A whole sentence."]);
-        check(source, 3, &["call id one", "call id two", "A whole sentence."]);
-    }
-
-    #[test]
-    fn the_output_says_its_method() {
-        let json = serde_json::to_value(Method::TextRank).expect("serialisable");
-        assert_eq!(json, Method::TextRank.as_str());
+    fn only_paragraphs_and_items_are_asked_about() {
+        let check = |source: &str, expect: Option<&str>| {
+            let request = prompt(&document("a.md", source));
+            assert_eq!(request.map(|request| request.messages[0].text.clone()).as_deref(), expect);
+        };
+        check("# A title\n", None);
+        check("```\nlet only = code;\n```\n", None);
+        check("# Calls\n\n- call id one\n\nA whole sentence.", Some("call id one\n\nA whole sentence."));
     }
 }
