@@ -79,6 +79,11 @@ impl Metrics {
                 self.save("router", (run, node), *saved_micro_usd);
             }
             Event::CacheLookedUp { .. } => self.looked_up(run, node, event),
+            Event::StoreFailed { store, backend, operation, .. } => {
+                let labels =
+                    [Some((*store).clone()), Some(Text::Static(backend)), Some(Text::Static(operation))];
+                self.add(Fact::StoreErrors, &labels, 1);
+            }
             Event::Spent { amount_micro_usd, provider, model } => {
                 let workflow = Some(run.workflow_name.clone());
                 let labels = [provider.cloned(), model.cloned(), primitive(), workflow, agent_type(run)];

@@ -11,3 +11,4 @@ mod propagation;
 mod recorder;
 mod sampling;
 mod slo;
+mod stores;
