@@ -13,6 +13,8 @@ mod compose;
 mod context;
 mod error;
 pub mod flow;
+#[cfg(feature = "cache")]
+mod memory;
 pub mod observe;
 mod primitive;
 pub mod random;
@@ -36,6 +38,8 @@ pub use context::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Child, Flow, Lint, LintKind, Role};
+#[cfg(feature = "cache")]
+pub use memory::{ConversationMemory, Keep, MemoryStats, MemoryStore};
 pub use primitive::{Description, Primitive};
 pub use recovery::{
     Backoff, Bulkhead, BulkheadBuilder, CircuitBreaker, CircuitBreakerBuilder, CircuitState, Elapsed, Hedge,

@@ -204,70 +204,6 @@ impl Drop for NodeScope<'_> {
     }
 }
 
-/// Does a part of a node's work in a span of its own below the node, such as the look-up of a cache.
-///
-/// A leaf is not a node: it has no address, and nothing runs below it.
-pub(crate) async fn leaf<T>(
-    cx: &WorkflowContext,
-    info: &Arc<NodeInfo>,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let run = cx.run_scope();
-    let started = clock::ticks();
-    let observation = run.observer.as_ref().filter(|_| run.info.recording).and_then(|observer| {
-        let (parent, ticks) = (cx.scope.span, started);
-        observer.node_started(&NodeStarted {
-            run: &run.info,
-            node: info,
-            role: None,
-            parent,
-            is_root: false,
-            ambient: None,
-            ticks,
-        })
-    });
-    let mut open = LeafScope { cx, info, observation, started };
-    let result = {
-        let future = pin!(work);
-        let observation = open.observation.clone();
-        Observed { future, observation: observation.as_deref(), limit: None }.await
-    };
-    let status = result.as_ref().map_or_else(Error::status, |_| ExecutionStatus::Success);
-    open.close(status, result.as_ref().err());
-    result
-}
-
-/// A leaf between its start and its end.
-struct LeafScope<'a> {
-    cx: &'a WorkflowContext,
-    info: &'a Arc<NodeInfo>,
-    observation: Option<Arc<dyn Observation>>,
-    started: u64,
-}
-
-impl LeafScope<'_> {
-    fn close(&mut self, status: ExecutionStatus, error: Option<&Error>) {
-        let Some(observation) = self.observation.take() else { return };
-        observation.finished(&NodeFinished {
-            run: &self.cx.run_scope().info,
-            node: self.info,
-            role: None,
-            is_root: false,
-            started: self.started,
-            ticks: clock::ticks(),
-            status,
-            error,
-            error_arose_here: false,
-        });
-    }
-}
-
-impl Drop for LeafScope<'_> {
-    fn drop(&mut self) {
-        self.close(ExecutionStatus::Cancelled, None);
-    }
-}
-
 /// A task that is polled while the span of a context is current, as if it were polled where the context is.
 pub(crate) fn within<F: Future>(cx: &WorkflowContext, task: F) -> impl Future<Output = F::Output> + use<F> {
     let current = cx.scope.observation.clone().or_else(|| cx.run_scope().ambient.clone());
@@ -309,10 +245,10 @@ async fn run_limit(cx: WorkflowContext) -> Error {
 }
 
 /// Polls a node while its span is the current one, and turns a panic into an error.
-struct Observed<'a, F> {
-    future: Pin<&'a mut F>,
-    observation: Option<&'a dyn Observation>,
-    limit: Option<BoxFuture<'static, Error>>,
+pub(super) struct Observed<'a, F> {
+    pub(super) future: Pin<&'a mut F>,
+    pub(super) observation: Option<&'a dyn Observation>,
+    pub(super) limit: Option<BoxFuture<'static, Error>>,
 }
 
 impl<T, F: Future<Output = Result<T>>> Future for Observed<'_, F> {

@@ -2,6 +2,7 @@
 
 mod call;
 mod describe;
+mod leaf;
 mod lint;
 mod node;
 mod operators;
@@ -19,7 +20,8 @@ use tta_model::Text;
 pub use lint::{Lint, LintKind};
 pub use role::{Child, Role};
 
-pub(crate) use call::{Call, RoleCall, current_while, leaf, panicked, within};
+pub(crate) use call::{Call, RoleCall, current_while, panicked, within};
+pub(crate) use leaf::{leaf, noted_leaf};
 pub(crate) use node::{NodeRef, PrimitiveNode, Running, Slot, node_of, take};
 pub(crate) use plan::Plan;
 

@@ -7,6 +7,8 @@ mod compose;
 mod composition;
 mod context;
 mod hostile;
+#[cfg(feature = "cache")]
+mod memory;
 mod recovery;
 mod saga;
 mod testkit;
