@@ -27,10 +27,10 @@ pub mod testkit;
 #[cfg(feature = "cache")]
 pub use cache::{Cache, CacheKey, CacheStats, CacheStore, Entry, Memory, Remembered, RememberedFailure};
 pub use compose::{
-    Approver, Cases, Condition, Decision, Expiry, Gather, HumanGate, NotPending, PendingApproval, Repeat,
-    Route, Router, RouterError, Saga, Strategy, SwitchKey, Then, Until, Validation, conditional,
-    conditional_async, delegate, fan_out, first_success, gate, gate_within, parallel, quorum, repeat, router,
-    saga, switch, switch_async, validate,
+    Agent, Approver, Cases, Condition, Decision, Expiry, Gather, HumanGate, NotPending, PendingApproval,
+    Repeat, Route, Router, RouterError, Saga, Strategy, SwitchKey, Then, Until, Validation, conditional,
+    conditional_async, delegate, delegate_to, fan_out, first_success, gate, gate_within, parallel, quorum,
+    repeat, router, saga, switch, switch_async, validate,
 };
 pub use context::{
     CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, Reservation, Spend, State, WorkflowContext,

@@ -1,5 +1,6 @@
 //! What the crate promises, by promise.
 
+mod agents;
 mod config;
 mod console;
 mod cost;
