@@ -27,8 +27,11 @@ fn flow() -> Flow<(), ()> {
 async fn each_agent_has_what_it_did_and_spent() {
     for sampler in [Sampler::AlwaysOn, Sampler::AlwaysOff] {
         let memory = MemoryExporter::new();
-        let (observer, guard) =
-            Telemetry::new().sampler(sampler.clone()).exporter(memory.clone()).build().expect("nothing to set up");
+        let (observer, guard) = Telemetry::new()
+            .sampler(sampler.clone())
+            .exporter(memory.clone())
+            .build()
+            .expect("nothing to set up");
         let cx = WorkflowContext::builder()
             .agent_id("coordinator-1")
             .agent_type("coordinator")
