@@ -1,4 +1,5 @@
-//! The programs of Debian that play the other side in tests: a real Prometheus judges what TTA shows to it.
+//! The programs of Debian that play the other side in tests: a real Prometheus judges what TTA shows to it, and a real
+//! Redis keeps what it is given.
 //!
 //! They are installed where that needs nobody's password, and their services are not left running: tests start their own,
 //! at free ports, and the machine is to be as before.
@@ -24,6 +25,7 @@ struct Package {
 const PACKAGES: &[Package] = &[
     Package { name: "prometheus", programs: &["prometheus", "promtool"], port: 9090 },
     Package { name: "prometheus-pushgateway", programs: &["prometheus-pushgateway"], port: 9091 },
+    Package { name: "redis-server", programs: &["redis-server"], port: 6379 },
 ];
 
 /// How long apt waits for another apt.

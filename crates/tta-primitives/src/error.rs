@@ -49,6 +49,23 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind, as for whoever turns its [word](Self::as_str) back into a kind.
+    pub const ALL: &'static [Self] = &[
+        Self::Failed,
+        Self::Invalid,
+        Self::Timeout,
+        Self::Cancelled,
+        Self::Panic,
+        Self::CircuitOpen,
+        Self::RateLimited,
+        Self::BulkheadFull,
+        Self::BudgetExceeded,
+        Self::Rejected,
+        Self::NoRoute,
+        Self::LimitReached,
+        Self::Unavailable,
+    ];
+
     /// The word for this kind in attributes and labels.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -13,6 +13,8 @@ mod compose;
 mod context;
 mod error;
 pub mod flow;
+#[cfg(feature = "cache")]
+mod memory;
 pub mod observe;
 mod primitive;
 pub mod random;
@@ -25,10 +27,10 @@ pub mod testkit;
 #[cfg(feature = "cache")]
 pub use cache::{Cache, CacheKey, CacheStats, CacheStore, Entry, Memory, Remembered, RememberedFailure};
 pub use compose::{
-    Approver, Cases, Condition, Decision, Expiry, Gather, HumanGate, NotPending, PendingApproval, Repeat,
-    Route, Router, RouterError, Saga, Strategy, SwitchKey, Then, Until, Validation, conditional,
-    conditional_async, delegate, fan_out, first_success, gate, gate_within, parallel, quorum, repeat, router,
-    saga, switch, switch_async, validate,
+    Agent, Approver, Cases, Condition, Decision, Expiry, Gather, HumanGate, NotPending, PendingApproval,
+    Repeat, Route, Router, RouterError, Saga, Strategy, SwitchKey, Then, Until, Validation, conditional,
+    conditional_async, delegate, delegate_to, fan_out, first_success, gate, gate_within, parallel, quorum,
+    repeat, router, saga, switch, switch_async, validate,
 };
 pub use context::{
     CHECKPOINT_LIMIT, Checkpoint, MicroUsd, ModelTier, Reservation, Spend, State, WorkflowContext,
@@ -36,6 +38,8 @@ pub use context::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use flow::{Child, Flow, Leaf, Lint, LintKind, Role};
+#[cfg(feature = "cache")]
+pub use memory::{ConversationMemory, Keep, MemoryStats, MemoryStore};
 pub use primitive::{Description, Primitive};
 pub use recovery::{
     Backoff, Bulkhead, BulkheadBuilder, CircuitBreaker, CircuitBreakerBuilder, CircuitState, Elapsed, Hedge,

@@ -33,6 +33,8 @@ pub use tta_observability::{
     export, init, logs, metrics, propagation, recorder, resource, sampling, slo,
 };
 pub use tta_primitives::*;
+#[cfg(feature = "redis")]
+pub use tta_redis as redis;
 
 /// What most programs need: `use tta::prelude::*`.
 pub mod prelude {

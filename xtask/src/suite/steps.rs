@@ -45,7 +45,7 @@ pub(super) const ALL: &[Step] = &[
     Step { name: "walls", run: |_| walls::check().map(|()| Outcome::Passed) },
     Step { name: "clippy", run: |_| passed(&mut process::cargo(CLIPPY)) },
     Step { name: "python", run: python_environment },
-    Step { name: "packages", run: |_| needed_by("Prometheus", packages::prepare()) },
+    Step { name: "packages", run: |_| needed_by("Prometheus and Redis", packages::prepare()) },
     Step { name: "tests", run: tests },
     Step {
         name: "doctests",

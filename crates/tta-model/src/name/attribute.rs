@@ -99,6 +99,9 @@ pub const TAG_PREFIX: &str = "tag.";
 /// What the key of a member of the baggage begins with; only allowed members become attributes.
 pub const BAGGAGE_PREFIX: &str = "baggage.";
 
+/// What `gen_ai.operation.name` says of an agent that is called.
+pub const INVOKE_AGENT: &str = "invoke_agent";
+
 /// The key of a tag of the run.
 #[must_use]
 pub fn tag(name: &str) -> Key {

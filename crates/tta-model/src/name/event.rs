@@ -52,6 +52,8 @@ events! {
         [CACHE_HIT, CACHE_NAME, CACHE_KEY, CACHE_AGE_SECONDS, CACHE_STALE, CACHE_SHARED_FLIGHT, CACHE_LOOKUP_TIME_MS, CACHE_SAVINGS_USD];
     CACHE_EVICTED = "cache.evicted": "a value was thrown out"
         [CACHE_NAME, CACHE_EVICTION_POLICY];
+    STORE_FAILED = "store.failed": "the store of a cache or a memory failed, and the run went on without it"
+        [STORE_NAME, STORE_TYPE, STORE_OPERATION, ERROR_TYPE, ERROR_MESSAGE];
     ROUTE_DECIDED = "route.decided": "a router chose"
         [ROUTER_ROUTE, ROUTER_REASON, ROUTER_STRATEGY];
     SAGA_COMPENSATION_TRIGGERED = "saga.compensation_triggered": "the steps that were done are undone"

@@ -98,6 +98,7 @@ log_events! {
     CACHE_HIT = "cache_hit": Debug, "a value was there";
     CACHE_MISS = "cache_miss": Debug, "a value was not there";
     CACHE_EVICTED = "cache_evicted": Debug, "a value was thrown out";
+    STORE_FAILED = "store_failed": Warn, "the store of a cache or a memory failed, and the run went on without it";
     VALIDATION_FAILED = "validation_failed": Warn, "a value is not valid";
     GATE_DECIDED = "gate_decided": Info, "someone or something approved or rejected";
     LLM_CALL_COMPLETE = "llm_call_complete": Info, "a model answered";

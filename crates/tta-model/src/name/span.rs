@@ -56,6 +56,7 @@ spans! {
     BULKHEAD = "recovery.bulkhead.execute": "work within a limit of concurrency";
     RATE_LIMIT = "recovery.rate_limit.execute": "work within a rate";
     CACHE = "primitive.cache.execute": "work that is remembered";
+    MEMORY = "primitive.memory.execute": "a turn of a conversation that is remembered";
     LLM_SELECT_MODEL = "llm.router.select_model": "the choice of a model";
 }
 

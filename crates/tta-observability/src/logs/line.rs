@@ -18,6 +18,8 @@ pub(super) enum Area {
     Decision,
     /// Caches: `tta::cache`.
     Cache,
+    /// What caches and memories keep their values in: `tta::store`.
+    Store,
 }
 
 /// A line. What is absent is left out.
@@ -44,11 +46,12 @@ pub(super) struct Facts<'a> {
     pub(super) max_attempts: Option<u64>,
     pub(super) delay_ms: Option<f64>,
     pub(super) reason: Option<&'a str>,
-    /// What was chosen: a route, a branch, an alternative.
+    /// What was chosen: a route, a branch, an alternative, a kind of store.
     pub(super) choice: Option<&'a str>,
-    /// The name of a shared part: a breaker, a cache, a rule.
+    /// The name of a shared part: a breaker, a cache, a memory, a rule.
     pub(super) subject: Option<&'a str>,
     pub(super) state: Option<&'a str>,
+    /// How many there were: branches, steps, lines that were left out.
     pub(super) count: Option<u64>,
 }
 
@@ -60,6 +63,7 @@ macro_rules! areas {
             Area::Recovery => severities!($run, "tta::recovery", $severity, $($argument)?),
             Area::Decision => severities!($run, "tta::decision", $severity, $($argument)?),
             Area::Cache => severities!($run, "tta::cache", $severity, $($argument)?),
+            Area::Store => severities!($run, "tta::store", $severity, $($argument)?),
         }
     };
 }

@@ -25,6 +25,7 @@ mod line;
 mod lines;
 mod subscriber;
 mod tell;
+mod trouble;
 
 pub use export::{ExportLayer, LogSink, export};
 pub use lines::{Lines, LogFormat, lines};
@@ -35,3 +36,4 @@ pub(crate) use fold::{Ended, line};
 pub(crate) use ids::with_ids;
 pub(crate) use subscriber::install;
 pub(crate) use tell::{event, node_finished, node_started};
+pub(crate) use trouble::Troubles;

@@ -9,6 +9,7 @@ use tta_primitives::{Error, ErrorKind};
 
 use super::ids;
 use super::line::{Area, Facts, Line, is_wanted, write};
+use super::trouble::Troubles;
 use crate::recorder::said;
 use tta_redact::{self as redact, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
 
@@ -175,15 +176,19 @@ pub(super) fn value<'a>(info: &'a NodeInfo, key: &str) -> Option<&'a Value> {
 
 /// Something happened in a node.
 #[inline]
-pub(crate) fn event(run: &RunInfo, node: &NodeInfo, event: &Event<'_>) {
+pub(crate) fn event(troubles: &Troubles, run: &RunInfo, node: &NodeInfo, event: &Event<'_>) {
     if !is_silent()
         && let Some((area, name)) = line_of(node, event)
         && is_wanted(area, name)
     {
+        let mut facts = facts_of(event);
+        if let Event::StoreFailed { store, operation, .. } = event {
+            let Some(left_out) = troubles.tell(store, operation) else { return };
+            facts.count = Some(left_out).filter(|count| *count > 0);
+        }
         let error = error_of(event);
         let told = error.map(|error| describe(error, false));
-        let facts =
-            Facts { error_type: error.map(Error::type_name), error: told.as_deref(), ..facts_of(event) };
+        facts = Facts { error_type: error.map(Error::type_name), error: told.as_deref(), ..facts };
         let span_id = ids::current_span_in(run.trace_id);
         write(Line { area, event: name, run, node, span_id, facts });
     }
@@ -215,6 +220,7 @@ fn line_of(node: &NodeInfo, event: &Event<'_>) -> Option<(Area, &'static LogEven
             let event = if outcome.is_hit() { &log::CACHE_HIT } else { &log::CACHE_MISS };
             Some((Area::Cache, event))
         }
+        Event::StoreFailed { .. } => Some((Area::Store, &log::STORE_FAILED)),
         _ => None,
     }
 }
@@ -223,7 +229,8 @@ fn error_of<'a>(event: &Event<'a>) -> Option<&'a Error> {
     match event {
         Event::AttemptFailed { error, .. }
         | Event::RetriesExhausted { error, .. }
-        | Event::FallbackTriggered { error, .. } => Some(error),
+        | Event::FallbackTriggered { error, .. }
+        | Event::StoreFailed { error, .. } => Some(error),
         Event::CompensationTriggered { error, .. } => *error,
         _ => None,
     }
@@ -292,6 +299,9 @@ fn outcome_facts<'a>(event: &'a Event<'a>) -> Facts<'a> {
         }
         Event::CacheLookedUp { cache, outcome, .. } => {
             Facts { subject: Some(cache), state: Some(outcome.as_str()), ..none }
+        }
+        Event::StoreFailed { store, backend, operation, .. } => {
+            Facts { subject: Some(store), choice: Some(backend), reason: Some(operation), ..none }
         }
         _ => none,
     }

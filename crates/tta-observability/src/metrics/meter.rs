@@ -80,6 +80,7 @@ impl Metrics {
                 self.save("router", (run, node), *saved_micro_usd);
             }
             Event::CacheLookedUp { .. } => self.looked_up(run, node, event),
+            Event::StoreFailed { .. } => self.store_failed(event),
             Event::Spent { amount_micro_usd, provider, model } => {
                 let workflow = Some(run.workflow_name.clone());
                 let labels = [provider.cloned(), model.cloned(), primitive(), workflow, agent_type(run)];
@@ -108,6 +109,12 @@ impl Metrics {
         if is_hit {
             self.save("cache", (run, node), *saved_micro_usd);
         }
+    }
+
+    fn store_failed(&self, event: &Event<'_>) {
+        let Event::StoreFailed { store, backend, operation, .. } = event else { return };
+        let labels = [Some((*store).clone()), Some(Text::Static(backend)), Some(Text::Static(operation))];
+        self.add(Fact::StoreErrors, &labels, 1);
     }
 
     fn model_called(&self, run: &RunInfo, event: &Event<'_>) {

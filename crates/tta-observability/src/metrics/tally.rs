@@ -35,6 +35,8 @@ pub(crate) enum Fact {
     Compensations,
     /// The state of circuit breakers, by name.
     Circuits,
+    /// What stores failed at, by store, backend and operation.
+    StoreErrors,
     /// Tokens, by provider, model, type, and kind of agent.
     Tokens,
     /// Money spent, by provider, model, primitive, workflow, and kind of agent.
@@ -68,6 +70,7 @@ impl Fact {
             Self::Timeouts => &metric::TTA_TIMEOUTS_TOTAL,
             Self::Compensations => &metric::TTA_COMPENSATIONS_TOTAL,
             Self::Circuits => &metric::TTA_CIRCUIT_BREAKER_STATE,
+            Self::StoreErrors => &metric::TTA_STORE_ERRORS_TOTAL,
             Self::Tokens => &metric::LLM_TOKENS_TOTAL,
             Self::Spent => &metric::LLM_COST_TOTAL,
             Self::Unpriced => &metric::TTA_TELEMETRY_UNPRICED_CALLS_TOTAL,
@@ -93,7 +96,7 @@ impl Fact {
         match self {
             Self::Saved => Some(0),
             Self::Retries | Self::Fallbacks | Self::Compensations => Some(1),
-            Self::Tokens => Some(2),
+            Self::Tokens | Self::StoreErrors => Some(2),
             Self::Lookups => Some(3),
             _ => None,
         }

@@ -38,6 +38,15 @@ fn describe(happened: &Event<'_>, set: Set<'_>) -> Option<(Text, Attributes)> {
             set(a::PARALLEL_FAILED.key(), (*failed).into());
             None
         }
+        Event::StoreFailed { store, backend, operation, error } => {
+            let mut attributes = vec![
+                (a::STORE_NAME.key(), text(store)),
+                (a::STORE_TYPE.key(), (*backend).into()),
+                (a::STORE_OPERATION.key(), (*operation).into()),
+            ];
+            attributes.extend(error_attributes(error));
+            Some((event::STORE_FAILED.name(), attributes))
+        }
         Event::Custom { name, attributes } => Some((name.clone(), attributes.to_vec())),
         other => attempt(other, set).or_else(|| guard(other, set)).or_else(|| outcome(other, set)),
     }

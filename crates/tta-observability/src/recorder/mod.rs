@@ -52,6 +52,7 @@ pub struct Recorder {
     way: Way,
     metrics: Metrics,
     costs: CostBook,
+    troubles: logs::Troubles,
 }
 
 #[derive(Debug)]
@@ -104,13 +105,17 @@ impl Recorder {
             Arc::new(Core { buffers, limits, metrics: metrics.clone(), recorder: Arc::downgrade(&alive) });
         let finished = Finished { core: Arc::clone(&core), receiver, sampler: sampler.clone() };
         let way = Way::Direct { core, sampler, _alive: alive };
-        (Self { way, metrics, costs: CostBook::default() }, finished)
+        (Self::of(way, metrics), finished)
     }
 
     /// Makes a recorder whose spans are made by the application's own tracer provider.
     #[must_use]
     pub fn sdk(tracer: ApplicationTracer, metrics: Metrics) -> Self {
-        Self { way: Way::Sdk(tracer), metrics, costs: CostBook::default() }
+        Self::of(Way::Sdk(tracer), metrics)
+    }
+
+    fn of(way: Way, metrics: Metrics) -> Self {
+        Self { way, metrics, costs: CostBook::default(), troubles: logs::Troubles::default() }
     }
 
     /// Enters what runs cost into a book that others read.
@@ -159,7 +164,7 @@ impl Observer for Recorder {
     fn event(&self, run: &Arc<RunInfo>, node: &Arc<NodeInfo>, event: &Event<'_>) {
         self.metrics.event(run, node, event);
         self.costs.event(run, node, event);
-        logs::event(run, node, event);
+        logs::event(&self.troubles, run, node, event);
     }
 }
 

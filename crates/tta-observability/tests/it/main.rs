@@ -1,5 +1,6 @@
 //! What the crate promises, by promise.
 
+mod agents;
 mod config;
 mod console;
 mod cost;
@@ -11,3 +12,4 @@ mod propagation;
 mod recorder;
 mod sampling;
 mod slo;
+mod stores;

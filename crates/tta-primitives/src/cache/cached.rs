@@ -50,9 +50,9 @@ where
     }
 
     /// What a look-up in the store is good for. A store that fails has nothing.
-    fn found(&self, looked_up: Result<Option<Entry<O>>>) -> Option<Found<O>> {
-        if looked_up.is_err() {
-            self.core().counters.store_failed();
+    fn found(&self, looked_up: Result<Option<Entry<O>>>, cx: &WorkflowContext) -> Option<Found<O>> {
+        if let Err(error) = &looked_up {
+            self.core().store_failed("get", error, cx);
         }
         let entry = looked_up.ok()??;
         let outcome = self.usable(&entry)?;
@@ -93,7 +93,7 @@ where
         let cx = ask.cx.shielded();
         let shield = Shield::raise(&cx);
         let work = outliving(&cx.clone(), async move {
-            if !making.is_fresh(&key).await {
+            if !making.is_fresh(&key, &cx).await {
                 // What it failed with is on its spans; the stale entry stays until its time has passed.
                 let _ = making.make(input, &key, &cx, flight).await;
             }
@@ -155,7 +155,7 @@ where
     async fn run(&self, input: I, cx: &WorkflowContext) -> Result<O> {
         let (core, key) = (self.core(), (self.cache.key)(&input));
         let started = clock::ticks();
-        let found = self.found(leaf(cx, &core.lookup, core.store.get(&key)).await);
+        let found = self.found(leaf(cx, &core.lookup, core.store.get(&key)).await, cx);
         let ask = Ask { input: &input, key, cx, took: clock::ticks().saturating_sub(started) };
         if let Some(found) = found {
             return self.give(found, &ask);
@@ -174,7 +174,7 @@ where
                 }
                 Part::Lead(flight) => {
                     // The flight of another may have landed after the look-up and before this one began.
-                    if let Some(Found { entry, .. }) = self.found(core.store.get(&ask.key).await) {
+                    if let Some(Found { entry, .. }) = self.found(core.store.get(&ask.key).await, cx) {
                         return self.give(Found { entry, outcome }, &ask);
                     }
                     self.report(&ask, CacheOutcome::Miss, None);

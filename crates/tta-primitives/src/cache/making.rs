@@ -52,9 +52,15 @@ where
     O: Clone + Send + Sync + 'static,
 {
     /// Whether somebody has renewed an entry since it was found stale.
-    pub(super) async fn is_fresh(&self, key: &CacheKey) -> bool {
+    pub(super) async fn is_fresh(&self, key: &CacheKey, cx: &WorkflowContext) -> bool {
         let fresh = |entry: Entry<O>| self.fresh_for.is_none_or(|time| entry.age < time);
-        self.core.store.get(key).await.ok().flatten().is_some_and(fresh)
+        match self.core.store.get(key).await {
+            Ok(entry) => entry.is_some_and(fresh),
+            Err(error) => {
+                self.core.store_failed("get", &error, cx);
+                false
+            }
+        }
     }
 
     /// Calls the flow and remembers nothing.
@@ -94,8 +100,8 @@ where
         if let Some(keep_for) = keep_for {
             let core = &self.core;
             let insert = core.store.insert(key, entry.clone(), keep_for);
-            if leaf(cx, &core.insert, insert).await.is_err() {
-                core.counters.store_failed();
+            if let Err(error) = leaf(cx, &core.insert, insert).await {
+                core.store_failed("insert", &error, cx);
             }
         }
         flight.land(entry);

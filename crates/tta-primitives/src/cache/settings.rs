@@ -12,7 +12,9 @@ use super::flight::Flights;
 use super::memory::Memory;
 use super::stats::{CacheStats, Counters};
 use super::store::{CacheKey, CacheStore};
-use crate::observe::NodeInfo;
+use crate::context::WorkflowContext;
+use crate::error::Error;
+use crate::observe::{Event, NodeInfo};
 
 /// How many entries a cache holds unless told otherwise.
 const MAX_ENTRIES: u64 = 10_000;
@@ -72,6 +74,7 @@ pub(super) struct Shared<O> {
 
 /// What a renewal needs of a cache, so that it does not keep the cache alive.
 pub(super) struct Core<O> {
+    pub(super) name: Text,
     pub(super) store: Arc<dyn CacheStore<O>>,
     pub(super) flights: Arc<Flights<O>>,
     pub(super) counters: Counters,
@@ -139,12 +142,22 @@ impl<I: 'static, O: Clone + Send + Sync + 'static> Cache<I, O> {
         core.counters.read(core.store.entries(), core.store.evictions())
     }
 
-    /// Forgets the entry of an input. What failed to be forgotten in the store is counted.
-    pub async fn forget(&self, input: &I) {
-        let key = (self.key)(input);
-        if self.shared.core.store.remove(&key).await.is_err() {
-            self.shared.core.counters.store_failed();
+    /// Forgets the entry of an input. If the store fails, that is counted, and told to the observer of the run that
+    /// the context is inside of.
+    pub async fn forget(&self, input: &I, cx: &WorkflowContext) {
+        let (core, key) = (&self.shared.core, (self.key)(input));
+        if let Err(error) = core.store.remove(&key).await {
+            core.store_failed("remove", &error, cx);
         }
+    }
+}
+
+impl<O: 'static> Core<O> {
+    /// Counts that the store failed, and tells of it.
+    pub(super) fn store_failed(&self, operation: &'static str, error: &Error, cx: &WorkflowContext) {
+        self.counters.store_failed();
+        let (store, backend) = (&self.name, self.store.backend());
+        cx.emit(&Event::StoreFailed { store, backend, operation, error });
     }
 }
 
@@ -162,6 +175,7 @@ impl<O: Clone + Send + Sync + 'static> Shared<O> {
             Arc::new(NodeInfo { span_name, name, kind, attributes, ..NodeInfo::default() })
         };
         let core = Core {
+            name: name.clone(),
             lookup: info("lookup"),
             insert: info("store"),
             store,

@@ -17,7 +17,7 @@ pub(crate) use parallel::Parallel;
 pub(crate) use sequential::Sequential;
 
 pub use conditional::{Condition, Then, conditional, conditional_async};
-pub use delegate::delegate;
+pub use delegate::{Agent, delegate, delegate_to};
 pub use fan_out::fan_out;
 pub use gate::{Approver, Decision, Expiry, HumanGate, NotPending, PendingApproval, gate, gate_within};
 pub use parallel::{Gather, first_success, parallel, quorum};

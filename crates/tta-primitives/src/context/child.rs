@@ -18,6 +18,17 @@ impl WorkflowContext {
         self.changed(|shared| shared.causation_id = Some(cause))
     }
 
+    /// The same on behalf of another agent, which is of its own kind or of none, whatever kind the caller is of.
+    pub(crate) fn create_agent_context(&self, agent_id: &Text, agent_type: Option<&Text>) -> Self {
+        let cause = self.shared.identity.correlation_id.get().clone();
+        self.changed(|shared| {
+            shared.causation_id = Some(cause);
+            let identity = Arc::make_mut(&mut shared.identity);
+            identity.agent_id = Some(agent_id.clone());
+            identity.agent_type = agent_type.cloned();
+        })
+    }
+
     /// The same context with a tag more, which becomes the attribute `tag.<key>` of the spans below.
     #[must_use]
     pub fn with_tag(&self, key: impl Into<Text>, value: impl Into<Value>) -> Self {

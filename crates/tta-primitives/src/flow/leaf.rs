@@ -5,6 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use tta_model::{ExecutionStatus, Text};
+#[cfg(feature = "cache")]
+use tta_model::{Key, Value};
 
 use super::call::{Observed, located};
 use crate::clock;
@@ -177,4 +179,24 @@ pub(crate) async fn leaf<T>(
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     cx.leaf(info).run(work).await
+}
+
+/// The same, with what its outcome says as attributes of the span.
+#[cfg(feature = "cache")]
+pub(crate) async fn noted_leaf<T>(
+    cx: &WorkflowContext,
+    info: &Arc<NodeInfo>,
+    work: impl Future<Output = Result<T>>,
+    note: impl FnOnce(&Result<T>) -> Vec<(Key, Value)>,
+) -> Result<T> {
+    let leaf = cx.leaf(info);
+    let own = leaf.cx().clone();
+    leaf.run(async {
+        let result = work.await;
+        if own.is_recording() {
+            note(&result).into_iter().for_each(|(key, value)| own.set_attribute(key, value));
+        }
+        result
+    })
+    .await
 }

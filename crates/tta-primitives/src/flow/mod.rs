@@ -23,6 +23,8 @@ pub use role::{Child, Role};
 
 pub(crate) use call::{Call, RoleCall, current_while, panicked, within};
 pub(crate) use leaf::leaf;
+#[cfg(feature = "cache")]
+pub(crate) use leaf::noted_leaf;
 pub(crate) use node::{NodeRef, PrimitiveNode, Running, Slot, node_of, take};
 pub(crate) use plan::Plan;
 

@@ -145,6 +145,17 @@ pub enum Event<'a> {
         /// What the hit saved, in millionths of a US dollar.
         saved_micro_usd: i64,
     },
+    /// The store of a cache or a memory failed. The run goes on without it.
+    StoreFailed {
+        /// The name of the cache or memory.
+        store: &'a Text,
+        /// What the store is, such as `redis`.
+        backend: &'static str,
+        /// What was asked of it: `get`, `insert` or `remove` by a cache, `read`, `write` or `forget` by a memory.
+        operation: &'static str,
+        /// Why it failed.
+        error: &'a Error,
+    },
     /// A router chose a route.
     RouteDecided {
         /// The route.

@@ -414,7 +414,7 @@ async fn several_flows_share_one_cache() {
     first.run(1, &cx).await.unwrap();
     second.run(1, &cx).await.unwrap();
     compute.assert_calls(1);
-    cache.forget(&1).await;
+    cache.forget(&1, &cx).await;
     second.run(1, &cx).await.unwrap();
     compute.assert_calls(2);
 }

@@ -8,6 +8,8 @@ mod composition;
 mod context;
 mod hostile;
 mod leaf;
+#[cfg(feature = "cache")]
+mod memory;
 mod recovery;
 mod saga;
 mod testkit;

@@ -11,6 +11,8 @@ mod nesting;
 mod propagation;
 mod record;
 mod recording;
+#[cfg(feature = "redis")]
+mod redis;
 mod sampling;
 mod sdk;
 mod support;

@@ -9,6 +9,9 @@ attributes! {
     STATUS = "status": Text, "", Enumerated(&["success", "error", "timeout", "cancelled"]), "how the execution ended";
     OUTCOME = "outcome": Text, "", Enumerated(&["success", "error", "exhausted", "rejected"]), "what became of the recovery";
     CACHE = "cache": Text, "", ByCode, "the name of the cache, never the key of an entry";
+    STORE = "store": Text, "", ByCode, "the name of the cache or memory whose store it is";
+    BACKEND = "backend": Text, "", ByCode, "what the store is, as in `redis`";
+    OPERATION = "operation": Text, "", Enumerated(&["get", "insert", "remove", "read", "write", "forget"]), "what was asked of the store";
     PROVIDER = "provider": Text, "", ByConfiguration, "the provider of the model";
     MODEL = "model": Text, "", ByConfiguration, "the name of the model";
     TOKEN_TYPE = "token_type": Text, "", Enumerated(&["prompt", "completion"]), "which side of the call the tokens are on";

@@ -15,7 +15,9 @@ const ROUTINGS: &[&str] = &["function", "tier", "cost", "latency", "weighted", "
 /// The words for how a retry waits.
 const BACKOFFS: &[&str] = &["constant", "linear", "exponential", "decorrelated"];
 /// The words for what a cache throws out first.
-const EVICTIONS: &[&str] = &["lru", "lfu", "ttl"];
+const EVICTIONS: &[&str] = &["lru", "lfu", "ttl", "server"];
+/// The words for what is asked of a store.
+const STORE_OPERATIONS: &[&str] = &["get", "insert", "remove", "read", "write", "forget"];
 /// The words for what a gate decides.
 const DECISIONS: &[&str] = &["approved", "rejected", "expired"];
 /// The words for why a record was dropped.
@@ -141,6 +143,16 @@ attributes! {
     CACHE_STALE = "cache.stale": Bool, "", Enumerated(&["true", "false"]), "whether an expired value was served while a new one is made";
     CACHE_SHARED_FLIGHT = "cache.shared_flight": Bool, "", Enumerated(&["true", "false"]), "whether the value came from a call that another caller had begun";
     SAVINGS_SOURCE = "savings.source": Text, "", Enumerated(&["cache", "router"]), "what saved the cost";
+
+    // Memory, and the stores behind caches and memories.
+    MEMORY_NAME = "memory.name": Text, "", ByCode, "the name of the memory";
+    MEMORY_TYPE = "memory.type": Text, "", ByCode, "what the memory keeps its messages in, as in `memory`";
+    MEMORY_KEY = "memory.key": Text, "", Unbounded, "a hash of the key of the conversation, never the key";
+    MEMORY_MESSAGES = "memory.messages": Int, "{message}", Unbounded, "how many messages were read or written";
+    MEMORY_EVICTED = "memory.evicted": Int, "{message}", Unbounded, "how many messages were thrown out for want of room";
+    STORE_NAME = "store.name": Text, "", ByCode, "the name of the cache or memory whose store it is";
+    STORE_TYPE = "store.type": Text, "", ByCode, "what the store is, as in `redis`";
+    STORE_OPERATION = "store.operation": Text, "", Enumerated(STORE_OPERATIONS), "what was asked of the store";
 
     // Validation and approval.
     VALIDATION_PASSED = "validation.passed": Bool, "", Enumerated(&["true", "false"]), "whether the value is valid";

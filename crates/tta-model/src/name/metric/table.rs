@@ -79,6 +79,8 @@ metrics! {
         [label::CACHE];
     TTA_CACHE_HIT_RATE = "tta_cache_hit_rate": Gauge, "{ratio}", None, "the part of lookups that found a value, 0 to 1"
         [label::CACHE];
+    TTA_STORE_ERRORS_TOTAL = "tta_store_errors_total": Counter, "{error}", None, "operations that the store of a cache or a memory failed at"
+        [label::STORE, label::BACKEND, label::OPERATION];
     TTA_LLM_TOKENS_TOTAL = "tta_llm_tokens_total": Counter, "{token}", None, "tokens of model calls"
         [label::PROVIDER, label::MODEL, label::TOKEN_TYPE];
     TTA_LLM_COST_USD_TOTAL = "tta_llm_cost_usd_total": Counter, "{USD}", None, "the cost of model calls"

@@ -2,6 +2,7 @@
 
 mod author;
 mod choose;
+mod delegate;
 mod describe;
 mod fan_out;
 mod gate;
