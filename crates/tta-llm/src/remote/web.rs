@@ -1,12 +1,10 @@
 //! The connection to a provider.
 
 use std::fmt;
-use std::sync::Arc;
 
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Proxy, Url};
-use rustls::{ClientConfig, RootCertStore};
 use tta_model::Text;
 
 use crate::provider::Provider;
@@ -38,7 +36,6 @@ pub(super) fn client(provider: &Provider) -> Result<reqwest::Client, Unreachable
     let wrong = |what: &dyn fmt::Display| Unreachable::new(provider, what);
     check(provider).map_err(|what| wrong(&what))?;
     let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls().map_err(|error| wrong(&error))?)
         .connect_timeout(provider.connect_timeout)
         // Keys are in headers of the providers' own, which would go wherever a redirect points.
         .redirect(Policy::none())
@@ -76,15 +73,6 @@ pub(crate) fn address(provider: &Provider) -> (Text, Option<u16>) {
     let url = Url::parse(&provider.base_url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
     (host.into(), url.and_then(|url| url.port_or_known_default()))
-}
-
-/// Trusts what the system trusts.
-fn tls() -> Result<ClientConfig, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]

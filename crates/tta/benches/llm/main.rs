@@ -146,8 +146,6 @@ impl World {
         let url = format!("http://{server}/v1/");
         let provider = Provider::openai_compatible("openai", url.clone());
         let llm = Models::builder().provider(provider).build().model("openai/gpt-4o-mini").unwrap();
-        // A client of its own wants to know by what it would encrypt.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let web = reqwest::Client::builder().tcp_nodelay(true).build().unwrap();
         let client = Client::builder().with_reqwest(web).build().unwrap();
         let target = ServiceTarget {
