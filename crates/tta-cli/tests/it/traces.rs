@@ -165,6 +165,39 @@ fn check_shape(trace: &Trace) {
     assert_eq!(trace.one(CACHE).attributes["cache.hit"], json!({"bool": false}));
     check_branches(trace, parallel);
     check_attempts(trace);
+    check_model_call(trace);
+}
+
+/// The model is called once for a summary, in a span of its own with whole numbers of tokens, under our names and under
+/// those of the GenAI conventions.
+fn check_model_call(trace: &Trace) {
+    if trace.named(SUMMARISE).is_empty() {
+        return;
+    }
+    let call = trace.one("llm.local.generate");
+    assert_eq!(trace.parent(call).unwrap().name, "primitive.llm.chat", "{}", trace.tree());
+    for (key, expect) in [
+        ("llm.provider", "local"),
+        ("llm.model_name", "textrank"),
+        ("gen_ai.operation.name", "chat"),
+        ("gen_ai.provider.name", "local"),
+        ("gen_ai.request.model", "textrank"),
+        ("gen_ai.response.model", "textrank"),
+        ("gen_ai.output.type", "text"),
+    ] {
+        assert_eq!(text(call, key), expect, "{key}");
+    }
+    let int = |key: &str| call.attributes[key]["int"].as_u64().unwrap_or_else(|| panic!("{key}: {call:#?}"));
+    let (prompt, completion) = (int("gen_ai.usage.input_tokens"), int("gen_ai.usage.output_tokens"));
+    assert!(prompt > completion && completion > 0, "{call:#?}");
+    assert_eq!((int("llm.prompt_tokens"), int("llm.completion_tokens")), (prompt, completion));
+    assert_eq!(int("llm.total_tokens"), prompt + completion);
+    assert_eq!(
+        (call.attributes["llm.streaming"].clone(), int("llm.max_tokens")),
+        (json!({"bool": false}), 400)
+    );
+    assert_eq!(call.attributes["llm.cost_usd"], json!({"double": 0.0}));
+    assert!(!call.attributes.contains_key("gen_ai.input.messages"), "nobody asked for content");
 }
 
 /// A known document costs a look-up, and no work.

@@ -4,6 +4,8 @@
 mod counts;
 mod endings;
 mod init;
+#[cfg(feature = "llm")]
+mod llm;
 mod logs;
 mod memory;
 mod metrics;
