@@ -45,9 +45,12 @@ impl World {
 
 /// The offline model, at a price that makes it worth counting: 3 micro-dollars an input token, 15 an output token.
 fn priced() -> Llm {
+    Models::offline().model("local/textrank").unwrap().priced(price("3", "15"))
+}
+
+fn price(input: &str, output: &str) -> Price {
     let rate = |text: &str| text.parse::<Rate>().unwrap();
-    let rates = Rates { input: rate("3"), output: rate("15"), ..Rates::default() };
-    Models::offline().model("local/textrank").unwrap().priced(Price::new("local", "textrank", rates))
+    Price::new("any", "any", Rates { input: rate(input), output: rate(output), ..Rates::default() })
 }
 
 fn int(span: &SpanRecord, attribute: a::Attribute) -> i64 {
@@ -137,7 +140,7 @@ async fn a_run_costs_the_sum_of_its_calls_and_saves_those_that_a_cache_avoids() 
     let snapshot = world.guard.metrics().snapshot();
     let usd = |micros: i64| micros as f64 / 1e6;
     assert!((snapshot.total(&metric::LLM_COST_TOTAL, &[]) - usd(sum)).abs() < 1e-12);
-    let saved = snapshot.total(&metric::COST_SAVINGS_TOTAL, &[("cost.savings.source", "cache")]);
+    let saved = snapshot.total(&metric::COST_SAVINGS_TOTAL, &[(a::SAVINGS_SOURCE.key, "cache")]);
     assert!((saved - usd(known.cost.unwrap().0)).abs() < 1e-12, "{saved}");
 }
 
@@ -177,11 +180,11 @@ async fn a_model_without_a_price_is_counted_and_shown() {
 #[tokio::test]
 async fn a_router_tells_why_it_chose_and_what_that_saved() {
     let world = World::new();
-    let dear = Models::builder().build().model("openai/gpt-4o").unwrap().tier(ModelTier::Quality);
-    let dearest = dear.price().unwrap().clone();
+    let dearest = price("30", "150");
+    let dear = Models::builder().build().model("openai/gpt-4o").unwrap().priced(dearest.clone());
     let router = ModelRouter::new(Pick::Tier)
         .candidate(priced().tier(ModelTier::Fast))
-        .candidate(dear.priced(dearest.clone()));
+        .candidate(dear.tier(ModelTier::Quality));
     let cx = WorkflowContext::builder()
         .llm_model_tier(ModelTier::Fast)
         .observer(Arc::clone(&world.observer))
@@ -191,7 +194,8 @@ async fn a_router_tells_why_it_chose_and_what_that_saved() {
     let decision = spans.iter().find(|span| span.name == "llm.router.select_model").unwrap();
     assert_eq!(decision.attribute(a::ROUTER_ROUTE.key), Some(&Value::from("local/textrank")));
     assert_eq!(decision.attribute(a::ROUTER_REASON.key), Some(&Value::from("tier")));
-    let saved = (dearest.cost(&response.usage).0 - response.cost.unwrap().0).max(0);
+    let saved = dearest.cost(&response.usage).0 - response.cost.unwrap().0;
+    assert_eq!(saved, 9 * response.cost.unwrap().0);
     assert_eq!(world.guard.costs().report().saved, MicroUsd(saved));
 }
 
