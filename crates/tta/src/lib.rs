@@ -47,6 +47,6 @@ pub mod prelude {
 }
 
 /// The program of the README is compiled and run as a test.
-#[cfg(all(doctest, feature = "observability"))]
+#[cfg(all(doctest, feature = "llm", feature = "observability"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
