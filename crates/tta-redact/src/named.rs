@@ -78,10 +78,13 @@ pub(crate) fn value(text: &str, name: &Range<usize>, kind: Kind) -> Option<Range
         Kind::Any | Kind::Token => values::read(text, at, starts_line(text, name, at)),
     };
     let shown = &text[value.range()];
+    if values::is_endless(&value.range()) {
+        return Some(value.range());
+    }
     if values::is_placeholder(shown, &value) {
         return None;
     }
-    let words = !values::is_endless(&value.range()) && looks_like_words(shown, LONGEST_WORD);
+    let words = looks_like_words(shown, LONGEST_WORD);
     match kind {
         Kind::Authorization => return values::credentials(text, value.range()),
         Kind::Cookie => return shown.contains('=').then(|| value.range()),
@@ -108,11 +111,14 @@ fn after_name(text: &str, end: usize) -> usize {
         at += ending.map_or(0, |ending| ending.len());
         at += text[at..].len() - text[at..].trim_start_matches(|c: char| c.is_ascii_digit()).len();
     }
-    if text[at..].starts_with('s') && text[..at].to_ascii_lowercase().ends_with("credential") {
-        at + 1
-    } else {
-        at
-    }
+    let is_plural = text[at..].starts_with(['s', 'S']) && ends_with_credential(&text.as_bytes()[..at]);
+    at + usize::from(is_plural)
+}
+
+/// The one name that is mostly used for several.
+fn ends_with_credential(text: &[u8]) -> bool {
+    const NAME: &[u8] = b"credential";
+    text.last_chunk::<{ NAME.len() }>().is_some_and(|end| end.eq_ignore_ascii_case(NAME))
 }
 
 /// Where a value begins, and how it is linked with its name.

@@ -1,9 +1,10 @@
 //! Finds secrets in a text: one pass for the marks of all kinds, and a closer look where there is one.
 
+use std::iter;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use regex::Regex;
 
 use crate::named::{self, Kind, NAMES};
@@ -45,8 +46,13 @@ const MARKS: [(&str, Mark); 8] = [
 struct Finder {
     marks: AhoCorasick,
     kinds: Vec<Mark>,
+    lengths: Vec<usize>,
+    /// For each mark, those that begin it.
+    beginnings: Vec<Vec<usize>>,
     names: AhoCorasick,
     patterns: Vec<Regex>,
+    /// The shape whose mark is no text.
+    dotted: Option<usize>,
 }
 
 static FINDER: LazyLock<Finder> = LazyLock::new(Finder::new);
@@ -70,8 +76,14 @@ pub(crate) fn secrets(text: &str) -> Vec<Range<usize>> {
 
 /// What the name of a field says of its value.
 pub(crate) fn names_secret(name: &str) -> Option<Kind> {
-    let mut found = FINDER.names.find_overlapping_iter(name);
-    found.find(|mark| named::ends_with(name, mark.end())).map(|mark| NAMES[mark.pattern().as_usize()].1)
+    let mut from = 0;
+    while let Some(mark) = FINDER.names.find(Input::new(name).range(from..)) {
+        if named::ends_with(name, mark.end()) {
+            return Some(NAMES[mark.pattern().as_usize()].1);
+        }
+        from = mark.start() + 1;
+    }
+    None
 }
 
 fn merge(found: &mut Vec<Range<usize>>) {
@@ -92,36 +104,60 @@ impl Finder {
             shapes.flat_map(|(at, shape)| shape.marks.iter().map(move |mark| (*mark, Mark::Shape(at))));
         let names = NAMES.iter().map(|(name, kind)| (*name, Mark::Named(*kind)));
         let (marks, kinds): (Vec<_>, Vec<_>) = shapes.chain(names).chain(MARKS).unzip();
+        let begins = |mark: &str, other: &str| {
+            other.len() < mark.len()
+                && mark.is_char_boundary(other.len())
+                && mark[..other.len()].eq_ignore_ascii_case(other)
+        };
+        let beginnings = |mark: &&str| {
+            let all = marks.iter().enumerate();
+            all.filter(|(_, other)| begins(mark, other)).map(|(at, _)| at).collect()
+        };
         let pattern = |shape: &Shape| Regex::new(&format!("^(?:{})", shape.pattern));
         let patterns: Result<_, _> = SHAPES.iter().map(pattern).collect();
         Self {
             marks: search(&marks),
+            beginnings: marks.iter().map(beginnings).collect(),
+            lengths: marks.iter().map(|mark| mark.len()).collect(),
             kinds,
             names: search(&NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>()),
             patterns: patterns.expect("the shapes are valid"),
+            dotted: SHAPES.iter().position(|shape| shape.marks.is_empty()),
         }
     }
 
     fn find(&self, text: &str, found: &mut Vec<Range<usize>>) {
         // What belongs to a secret is not looked at again, so that the time does not grow faster than the text.
         // Neither is what looks like words from some mark on.
-        let (mut done, mut words) = (0, 0);
-        for mark in self.marks.find_overlapping_iter(text) {
-            if mark.start() < done {
-                continue;
-            }
-            let range = match self.kinds[mark.pattern().as_usize()] {
-                Mark::Shape(shape) => self.shaped(text, (shape, mark.start()), &mut words),
-                Mark::Named(kind) => named::value(text, &mark.range(), kind),
-                Mark::Scheme => credentials(text, mark.end()),
-                Mark::Pem => pem(text, mark.range()),
-                Mark::Url => addresses::password(text, (mark.start(), mark.end())),
-                Mark::Mail => addresses::mail(text, &mark.range()),
-            };
-            if let Some(range) = range {
-                done = range.end;
-                found.push(range);
-            }
+        let (mut from, mut words) = (0, 0);
+        while let Some(mark) = self.marks.find(Input::new(text).range(from..)) {
+            let longest = mark.pattern().as_usize();
+            let mut marks = iter::once(&longest).chain(&self.beginnings[longest]);
+            let range = marks.find_map(|known| self.at(text, (*known, mark.start()), &mut words));
+            from = range.as_ref().map_or(mark.start() + 1, |range| range.end.max(mark.start() + 1));
+            found.extend(range);
+        }
+        self.find_dotted(text, found);
+    }
+
+    /// The secret at a mark that begins there.
+    fn at(&self, text: &str, (mark, start): (usize, usize), words: &mut usize) -> Option<Range<usize>> {
+        let place = start..start + self.lengths[mark];
+        match self.kinds[mark] {
+            Mark::Shape(shape) => self.shaped(text, (shape, start), words),
+            Mark::Named(kind) => named::value(text, &place, kind),
+            Mark::Scheme => credentials(text, place.end),
+            Mark::Pem => pem(text, place),
+            Mark::Url => addresses::password(text, (place.start, place.end)),
+            Mark::Mail => addresses::mail(text, &place),
+        }
+    }
+
+    /// Adds secrets of three parts, of which the one in the middle has six characters.
+    fn find_dotted(&self, text: &str, found: &mut Vec<Range<usize>>) {
+        let dots = text.match_indices('.').filter(|(at, _)| text.as_bytes().get(at + 7) == Some(&b'.'));
+        for (at, _) in dots {
+            found.extend(self.dotted.and_then(|shape| self.shaped(text, (shape, at), &mut 0)));
         }
     }
 
@@ -153,6 +189,7 @@ impl Finder {
 fn search(marks: &[&str]) -> AhoCorasick {
     let mut builder = AhoCorasick::builder();
     let builder = builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
+    let builder = builder.match_kind(MatchKind::LeftmostLongest);
     builder.build(marks).expect("the marks fit an automaton")
 }
 

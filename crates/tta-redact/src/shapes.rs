@@ -135,7 +135,8 @@ pub(crate) const SHAPES: &[Shape] = &[
     ),
     Shape {
         name: "Discord bot",
-        marks: &["."],
+        // Its two dots, seven characters apart.
+        marks: &[],
         before: Some(Before { is_part: is_base64, least: 23, most: 30 }),
         pattern: r"\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,}",
         check: Drawn,

@@ -9,6 +9,8 @@ use crate::words::{LONGEST_WORD, looks_like_words};
 const LONGEST: usize = 4_096;
 /// How short a value is that is not worth to hide.
 const SHORTEST: usize = 4;
+/// How much may open before the quote of a value, in bytes.
+const OPENING: usize = 40;
 
 /// What stands where a value is not told, or in a program where its type is.
 const PLACEHOLDERS: [&str; 18] = [
@@ -92,7 +94,7 @@ pub(crate) fn credentials(text: &str, value: Range<usize>) -> Option<Range<usize
 /// Whether a value is none, or only stands for one.
 pub(crate) fn is_placeholder(shown: &str, value: &Value) -> bool {
     let shown = if value.is_quoted { shown } else { shown.trim_end_matches([',', ';', ')']) };
-    let lower = shown.to_ascii_lowercase();
+    let lower = shown.trim_end_matches(['}', ']']).to_ascii_lowercase();
     let is_reference = (shown.starts_with("${") || shown.starts_with("{{") || shown.starts_with("$("))
         && (shown.ends_with('}') || shown.ends_with(')') || !value.is_quoted && !shown.contains('}'));
     let is_code =
@@ -136,11 +138,12 @@ fn opened(text: &str, at: usize) -> usize {
         return text.len() - block.trim_start().len();
     }
     let rest = rest.strip_prefix("!!str ").unwrap_or(rest);
-    let inner = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "([{_:& \n\t".contains(c));
-    let opening = &rest[..rest.len() - inner.len()];
-    let is_opening = opening.len() <= 40
-        && (opening.ends_with(['(', '[', '{', ' ', '\n', '\t']) && opening.contains(['(', '[', '{'])
-            || matches!(opening, "b" | "r" | "u" | "f" | "&"));
+    let near = &rest[..rest.floor_char_boundary(OPENING)];
+    let inner = near.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "([{_:& \n\t".contains(c));
+    let opening = &near[..near.len() - inner.len()];
+    let inner = &rest[opening.len()..];
+    let is_opening = opening.ends_with(['(', '[', '{', ' ', '\n', '\t']) && opening.contains(['(', '[', '{'])
+        || matches!(opening, "b" | "r" | "u" | "f" | "&");
     let is_quoted = inner.trim_start_matches('\\').starts_with(['"', '\'', '`']);
     if is_opening && is_quoted { text.len() - inner.len() } else { text.len() - rest.len() }
 }
