@@ -1,5 +1,6 @@
 //! What can happen in a node.
 
+use std::fmt;
 use std::time::Duration;
 
 use tta_model::{Key, Text, Value};
@@ -9,7 +10,6 @@ use crate::error::Error;
 /// Something that happened in a node, with its data.
 ///
 /// Only the observer turns events into span events, attributes, counters or log lines.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// A checkpoint was set.
@@ -242,6 +242,45 @@ pub enum Event<'a> {
         /// Its data.
         attributes: &'a [(Key, Value)],
     },
+}
+
+impl Event<'_> {
+    /// The name of the variant.
+    const fn variant(&self) -> &'static str {
+        match self {
+            Self::CheckpointReached { .. } => "CheckpointReached",
+            Self::AttemptFailed { .. } => "AttemptFailed",
+            Self::RetriesExhausted { .. } => "RetriesExhausted",
+            Self::RetriesCounted { .. } => "RetriesCounted",
+            Self::FallbackTriggered { .. } => "FallbackTriggered",
+            Self::FallbackFinished { .. } => "FallbackFinished",
+            Self::TimeoutElapsed { .. } => "TimeoutElapsed",
+            Self::CircuitStateChanged { .. } => "CircuitStateChanged",
+            Self::CircuitChecked { .. } => "CircuitChecked",
+            Self::BulkheadChecked { .. } => "BulkheadChecked",
+            Self::RateLimitChecked { .. } => "RateLimitChecked",
+            Self::HedgeLaunched { .. } => "HedgeLaunched",
+            Self::CacheLookedUp { .. } => "CacheLookedUp",
+            Self::RouteDecided { .. } => "RouteDecided",
+            Self::BranchChosen { .. } => "BranchChosen",
+            Self::CompensationTriggered { .. } => "CompensationTriggered",
+            Self::CompensationFinished { .. } => "CompensationFinished",
+            Self::BranchesFailed { .. } => "BranchesFailed",
+            Self::GateDecided { .. } => "GateDecided",
+            Self::ValidationFinished { .. } => "ValidationFinished",
+            Self::IterationFinished { .. } => "IterationFinished",
+            Self::Spent { .. } => "Spent",
+            Self::ModelCallFinished { .. } => "ModelCallFinished",
+            Self::Custom { .. } => "Custom",
+        }
+    }
+}
+
+impl fmt::Debug for Event<'_> {
+    /// Shows what happened, and none of its data: debug output ends up in logs, past everything that takes secrets out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(self.variant()).finish_non_exhaustive()
+    }
 }
 
 /// What a cache found.

@@ -13,4 +13,5 @@ mod record;
 mod recording;
 mod sampling;
 mod sdk;
+mod secrets;
 mod support;
