@@ -244,42 +244,49 @@ pub enum Event<'a> {
     },
 }
 
-impl Event<'_> {
-    /// The name of the variant.
-    const fn variant(&self) -> &'static str {
-        match self {
-            Self::CheckpointReached { .. } => "CheckpointReached",
-            Self::AttemptFailed { .. } => "AttemptFailed",
-            Self::RetriesExhausted { .. } => "RetriesExhausted",
-            Self::RetriesCounted { .. } => "RetriesCounted",
-            Self::FallbackTriggered { .. } => "FallbackTriggered",
-            Self::FallbackFinished { .. } => "FallbackFinished",
-            Self::TimeoutElapsed { .. } => "TimeoutElapsed",
-            Self::CircuitStateChanged { .. } => "CircuitStateChanged",
-            Self::CircuitChecked { .. } => "CircuitChecked",
-            Self::BulkheadChecked { .. } => "BulkheadChecked",
-            Self::RateLimitChecked { .. } => "RateLimitChecked",
-            Self::HedgeLaunched { .. } => "HedgeLaunched",
-            Self::CacheLookedUp { .. } => "CacheLookedUp",
-            Self::RouteDecided { .. } => "RouteDecided",
-            Self::BranchChosen { .. } => "BranchChosen",
-            Self::CompensationTriggered { .. } => "CompensationTriggered",
-            Self::CompensationFinished { .. } => "CompensationFinished",
-            Self::BranchesFailed { .. } => "BranchesFailed",
-            Self::GateDecided { .. } => "GateDecided",
-            Self::ValidationFinished { .. } => "ValidationFinished",
-            Self::IterationFinished { .. } => "IterationFinished",
-            Self::Spent { .. } => "Spent",
-            Self::ModelCallFinished { .. } => "ModelCallFinished",
-            Self::Custom { .. } => "Custom",
+/// Shows the variant of an event with these fields.
+macro_rules! shown {
+    ($event:ident, $f:ident: $($variant:ident { $($field:ident),* })*) => {
+        match $event {
+            $(Self::$variant { $($field),* } => {
+                $f.debug_struct(stringify!($variant))$(.field(stringify!($field), $field))*.finish()
+            })*
+            Self::Custom { name, attributes } => {
+                let names: Vec<&str> = attributes.iter().map(|(name, _)| &**name).collect();
+                $f.debug_struct("Custom").field("name", name).field("attributes", &names).finish()
+            }
         }
-    }
+    };
 }
 
 impl fmt::Debug for Event<'_> {
-    /// Shows what happened, and none of its data: debug output ends up in logs, past everything that takes secrets out.
+    /// Shows all but the values of attributes: they may be secret, and debug output ends up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(self.variant()).finish_non_exhaustive()
+        shown!(self, f:
+            CheckpointReached { name }
+            AttemptFailed { attempt, max_attempts, error, backoff, strategy }
+            RetriesExhausted { attempts, max_attempts, reason, error }
+            RetriesCounted { retries, succeeded }
+            FallbackTriggered { index, name, error }
+            FallbackFinished { index, succeeded }
+            TimeoutElapsed { limit, source }
+            CircuitStateChanged { breaker, from, to, failure_rate }
+            CircuitChecked { breaker, state, failure_rate, threshold, admitted }
+            BulkheadChecked { bulkhead, limit, queued, admitted }
+            RateLimitChecked { limit, waited, admitted }
+            HedgeLaunched { attempt, after }
+            CacheLookedUp { cache, backend, key_hash, outcome, age, time_to_live, took, entries, policy, saved_micro_usd }
+            RouteDecided { route, reason, strategy, saved_micro_usd }
+            BranchChosen { branch }
+            CompensationTriggered { step, steps, error }
+            CompensationFinished { undone, failed }
+            BranchesFailed { failed, total }
+            GateDecided { approved, approver, reason }
+            ValidationFinished { rule, errors, warnings }
+            IterationFinished { iteration }
+            Spent { amount_micro_usd, provider, model }
+            ModelCallFinished { provider, model, operation, prompt_tokens, completion_tokens, took, error_type, unpriced }
+        )
     }
 }
 
