@@ -35,8 +35,7 @@ const PLACEHOLDERS: [&str; 18] = [
 ];
 
 /// Whose members programs ask for secrets.
-const HOLDERS: [&str; 8] =
-    ["self.", "this.", "config.", "settings.", "args.", "process.env", "os.environ", "env::"];
+const HOLDERS: [&str; 8] = ["self.", "this.", "config.", "settings.", "args.", "process.", "os.", "env::"];
 
 /// Before credentials, what stays of an authorization.
 const SCHEMES: [&str; 7] = ["bearer", "basic", "token", "apikey", "digest", "negotiate", "aws4-hmac-sha256"];

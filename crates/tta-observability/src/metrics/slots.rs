@@ -86,6 +86,17 @@ struct Kinds {
     numbers: HashMap<(u32, Text, Text), Vec<u32>>,
 }
 
+impl Kinds {
+    /// Gives a kind its number.
+    fn add(&mut self, key: (u32, Text, Text), kind: Kind) -> u32 {
+        let number = u32::try_from(self.list.len()).unwrap_or(OTHER_PRIMITIVES);
+        self.shown.push(kind.shown());
+        self.list.push(kind);
+        self.numbers.entry(key).or_default().push(number);
+        number
+    }
+}
+
 #[derive(Debug, Default)]
 struct Classes {
     list: Vec<(Text, Option<Text>)>,
@@ -158,7 +169,6 @@ impl Slots {
         if kinds.list.len() >= MAX_KINDS || class == OTHER_CLASS {
             return if is_run { OTHER_WORKFLOWS } else { OTHER_PRIMITIVES };
         }
-        let number = u32::try_from(kinds.list.len()).unwrap_or(OTHER_PRIMITIVES);
         let limits = self.limits.iter().filter(|limit| limit.is_run == is_run && limit.name == node.name);
         let limits = limits.map(|limit| limit.nanos).collect();
         let kind = Kind {
@@ -171,10 +181,7 @@ impl Slots {
             connection: node.connection.clone(),
             limits,
         };
-        kinds.shown.push(kind.shown());
-        kinds.list.push(kind);
-        kinds.numbers.entry(key).or_default().push(number);
-        number
+        kinds.add(key, kind)
     }
 
     /// The limits of a kind.
