@@ -5,6 +5,7 @@
 //! runs into spans, and a thread of its own hands them to the [exporters](export). [Propagation](propagation)
 //! carries a trace from one process to the next.
 
+mod clean;
 pub mod config;
 mod convert;
 pub mod cost;

@@ -6,6 +6,7 @@ use tta_model::name::attribute as names;
 use tta_model::name::span::DEFAULT_SERVICE_NAME;
 use tta_model::{Attributes, Key, Value};
 
+use crate::clean;
 use crate::config::Config;
 use crate::convert::to_otel;
 
@@ -49,9 +50,10 @@ impl Resource {
         resource
     }
 
-    /// Sets an attribute, in place of an earlier value.
+    /// Sets an attribute, in place of an earlier value. Secrets are taken out.
     pub fn set(&mut self, key: Key, value: impl Into<Value>) {
         let value = value.into();
+        let value = clean::value(&key, &value).unwrap_or(value);
         match self.attributes.iter_mut().find(|(existing, _)| *existing == key) {
             Some((_, existing)) => *existing = value,
             None => self.attributes.push((key, value)),

@@ -43,7 +43,7 @@ pub struct Baggage {
 }
 
 /// One member of a [`Baggage`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Member {
     name: Text,
     value: Text,
@@ -306,6 +306,13 @@ impl fmt::Display for Baggage {
             write!(f, "{separator}{member}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Member {
+    /// Shows the name only, as [`Baggage`] does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading and writing the three headers in whatever carries a request.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::hash::BuildHasher;
 
 use super::{
@@ -108,8 +109,14 @@ pub fn environment_name(header: &str) -> String {
 /// Environment(&mut variables).set("baggage", "tier=gold".to_owned());
 /// assert_eq!(variables, [("BAGGAGE".to_owned(), "tier=gold".to_owned())]);
 /// ```
-#[derive(Debug)]
 pub struct Environment<'a, C: ?Sized>(pub &'a mut C);
+
+impl<C: ?Sized> fmt::Debug for Environment<'_, C> {
+    /// Shows nothing of what is carried: there may be credentials beside the trace.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environment(..)")
+    }
+}
 
 impl<C: Inject + ?Sized> Inject for Environment<'_, C> {
     fn set(&mut self, name: &str, value: String) {

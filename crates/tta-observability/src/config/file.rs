@@ -4,6 +4,7 @@
 //! same way. The environment wins over it.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -71,7 +72,7 @@ pub const OTHER_VARIABLES: &[&str] = &[
 ];
 
 /// A file with settings.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct SettingsFile {
     path: PathBuf,
     /// By the variable that says the same.
@@ -86,6 +87,16 @@ pub struct FileError {
     pub path: PathBuf,
     /// What is wrong with it, and what to do.
     pub reason: String,
+}
+
+impl fmt::Debug for SettingsFile {
+    /// Shows which settings there are, and none of their values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SettingsFile")
+            .field("path", &self.path)
+            .field("settings", &self.values.keys())
+            .finish()
+    }
 }
 
 impl SettingsFile {

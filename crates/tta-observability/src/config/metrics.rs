@@ -1,7 +1,10 @@
 //! Where metrics go.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
+
+use tta_redact::secrets;
 
 use super::read::{self, Reader};
 use super::{WITHOUT_OTLP, list};
@@ -37,7 +40,7 @@ pub enum MetricsExporter {
 }
 
 /// A Pushgateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PushConfig {
     /// Its address (`TTA_PUSHGATEWAY_URL`).
     pub url: String,
@@ -48,6 +51,17 @@ pub struct PushConfig {
     /// How often metrics are pushed (`TTA_PUSHGATEWAY_INTERVAL`, in milliseconds): every 15 s by default, and once
     /// more at the end.
     pub interval: Duration,
+}
+
+impl fmt::Debug for PushConfig {
+    /// Shows the address without a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PushConfig")
+            .field("url", &secrets(&self.url))
+            .field("job", &self.job)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for MetricsConfig {

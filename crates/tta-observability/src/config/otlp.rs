@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tta_redact::secrets;
+
 use super::read::{self, Reader};
 use super::{list, otlp_endpoint as endpoint};
 
@@ -33,7 +35,7 @@ pub struct OtlpConfig {
 }
 
 /// The address of a receiver.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum OtlpEndpoint {
     /// This machine, at the standard port of the protocol.
     #[default]
@@ -74,6 +76,17 @@ pub enum Compression {
     None,
     /// By gzip.
     Gzip,
+}
+
+impl fmt::Debug for OtlpEndpoint {
+    /// Shows the address without a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("Local"),
+            Self::Base(url) => f.debug_tuple("Base").field(&secrets(url)).finish(),
+            Self::Exact(url) => f.debug_tuple("Exact").field(&secrets(url)).finish(),
+        }
+    }
 }
 
 impl OtlpEndpoint {
@@ -143,7 +156,7 @@ impl fmt::Debug for OtlpConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("OtlpConfig")
-            .field("url", &self.url())
+            .field("url", &secrets(&self.url()))
             .field("protocol", &self.protocol)
             .field("headers", &names)
             .field("timeout", &self.timeout)

@@ -10,6 +10,7 @@ use tracing::level_filters::LevelFilter;
 use tta_model::{SpanContext, SpanId, Text, TraceId};
 use tta_primitives::observe::RunIds;
 
+use crate::clean;
 use crate::convert::from_otel;
 
 /// The ids of a run in a context.
@@ -44,10 +45,15 @@ pub(super) fn current(target: &str) -> Ids {
         let run = cx.get::<Current>().map(|current| &current.0);
         Ids {
             span,
-            workflow_id: run.map(|ids| ids.workflow_id().to_owned().into()),
-            correlation_id: run.map(|ids| ids.correlation_id().to_owned().into()),
+            workflow_id: run.map(|ids| shown(ids.workflow_id())),
+            correlation_id: run.map(|ids| shown(ids.correlation_id())),
         }
     })
+}
+
+/// An id that may have come with data.
+fn shown(id: &str) -> Text {
+    clean::shown(id).into_owned().into()
 }
 
 /// The span that is current, if it belongs to a trace.

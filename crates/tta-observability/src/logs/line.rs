@@ -5,6 +5,8 @@ use tta_model::SpanId;
 use tta_model::name::log::{LogEvent, Severity};
 use tta_primitives::observe::{NodeInfo, RunInfo};
 
+use crate::clean::shown;
+
 /// What a line is about; each has a target of its own, so that filters can tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Area {
@@ -93,12 +95,12 @@ macro_rules! write_line {
             $level,
             trace_id = %run.trace_id,
             span_id = span_id.map(tracing::field::display),
-            workflow_id = run.ids.workflow_id(),
-            correlation_id = run.ids.correlation_id(),
-            workflow = &*run.workflow_name,
-            primitive = &*node.name,
-            primitive_type = &*node.kind,
-            path = Some(&*node.path).filter(|path| !path.is_empty()),
+            workflow_id = &*shown(run.ids.workflow_id()),
+            correlation_id = &*shown(run.ids.correlation_id()),
+            workflow = &*shown(&run.workflow_name),
+            primitive = &*shown(&node.name),
+            primitive_type = &*shown(&node.kind),
+            path = Some(&*shown(&node.path)).filter(|path| !path.is_empty()),
             step = facts.step,
             duration_ms = facts.duration_ms,
             status = facts.status,
@@ -107,9 +109,9 @@ macro_rules! write_line {
             attempt = facts.attempt,
             max_attempts = facts.max_attempts,
             delay_ms = facts.delay_ms,
-            reason = facts.reason,
-            choice = facts.choice,
-            subject = facts.subject,
+            reason = facts.reason.map(shown).as_deref(),
+            choice = facts.choice.map(shown).as_deref(),
+            subject = facts.subject.map(shown).as_deref(),
             state = facts.state,
             count = facts.count,
             "{}",

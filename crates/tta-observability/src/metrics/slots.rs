@@ -10,6 +10,8 @@ use tta_model::Text;
 use tta_model::name::metric::OTHER;
 use tta_primitives::observe::{Connection, NodeInfo, NodeLevel};
 
+use crate::clean;
+
 /// How many kinds of executions are kept apart, the two for all others included.
 pub const MAX_KINDS: usize = 1_900;
 /// How many pairs of a workflow and a kind of agent are kept apart.
@@ -36,6 +38,27 @@ pub(super) struct Kind {
     pub(super) limits: Vec<u64>,
 }
 
+impl Kind {
+    /// The kind without secrets in its names, which become labels: they are looked through once, when it is new.
+    fn shown(&self) -> Self {
+        let connection = |from: &Connection| Connection {
+            source: clean::kept(&from.source),
+            source_kind: clean::kept(&from.source_kind),
+            kind: from.kind,
+        };
+        Self {
+            is_run: self.is_run,
+            name: clean::kept(&self.name),
+            r#type: clean::kept(&self.r#type),
+            path: clean::kept(&self.path),
+            workflow: clean::kept(&self.workflow),
+            agent_type: self.agent_type.as_ref().map(clean::kept),
+            connection: self.connection.as_ref().map(connection),
+            limits: self.limits.clone(),
+        }
+    }
+}
+
 /// A time limit that an objective sets for the executions of something.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Limit {
@@ -57,8 +80,21 @@ pub(super) struct Slots {
 #[derive(Debug)]
 struct Kinds {
     list: Vec<Kind>,
+    /// The same without secrets in their names, for those who read.
+    shown: Vec<Kind>,
     /// By the number of a class, the address, and the name; several may share an address.
     numbers: HashMap<(u32, Text, Text), Vec<u32>>,
+}
+
+impl Kinds {
+    /// Gives a kind its number.
+    fn add(&mut self, key: (u32, Text, Text), kind: Kind) -> u32 {
+        let number = u32::try_from(self.list.len()).unwrap_or(OTHER_PRIMITIVES);
+        self.shown.push(kind.shown());
+        self.list.push(kind);
+        self.numbers.entry(key).or_default().push(number);
+        number
+    }
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +115,8 @@ impl Slots {
             connection: None,
             limits: Vec::new(),
         };
-        let kinds = Kinds { list: vec![other(false), other(true)], numbers: HashMap::new() };
+        let others = vec![other(false), other(true)];
+        let kinds = Kinds { shown: others.clone(), list: others, numbers: HashMap::new() };
         let classes = Classes { list: vec![(OTHER.into(), None)], numbers: HashMap::new() };
         Self { limits, kinds: RwLock::new(kinds), classes: RwLock::new(classes) }
     }
@@ -132,10 +169,9 @@ impl Slots {
         if kinds.list.len() >= MAX_KINDS || class == OTHER_CLASS {
             return if is_run { OTHER_WORKFLOWS } else { OTHER_PRIMITIVES };
         }
-        let number = u32::try_from(kinds.list.len()).unwrap_or(OTHER_PRIMITIVES);
         let limits = self.limits.iter().filter(|limit| limit.is_run == is_run && limit.name == node.name);
         let limits = limits.map(|limit| limit.nanos).collect();
-        kinds.list.push(Kind {
+        let kind = Kind {
             is_run,
             name: node.name.clone(),
             r#type: node.kind.clone(),
@@ -144,9 +180,8 @@ impl Slots {
             agent_type,
             connection: node.connection.clone(),
             limits,
-        });
-        kinds.numbers.entry(key).or_default().push(number);
-        number
+        };
+        kinds.add(key, kind)
     }
 
     /// The limits of a kind.
@@ -155,9 +190,9 @@ impl Slots {
         kinds.list[number as usize].limits.clone()
     }
 
-    /// All kinds, in the order of their numbers.
+    /// All kinds, in the order of their numbers and without secrets in their names.
     pub(super) fn kinds(&self) -> Vec<Kind> {
-        self.kinds.read().unwrap_or_else(PoisonError::into_inner).list.clone()
+        self.kinds.read().unwrap_or_else(PoisonError::into_inner).shown.clone()
     }
 }
 

@@ -12,6 +12,7 @@ use tta_model::Text;
 use tta_model::name::metric::{self, Metric, OTHER};
 
 use super::bins::Bins;
+use crate::clean;
 
 /// How many combinations of labels a fact has at most, those for all others included.
 pub const MAX_SERIES: usize = 1_990;
@@ -178,6 +179,15 @@ impl<K: Copy + Eq + Hash> Admitted<K> {
     }
 }
 
+/// Labels without secrets, if they have any.
+fn cleaned(values: &[Option<Text>]) -> Option<Values> {
+    let label = |value: &Option<Text>| value.as_ref().and_then(|value| clean::text(value));
+    values.iter().any(|value| label(value).is_some()).then(|| {
+        let all = values.iter().map(|value| label(value).or_else(|| value.clone()));
+        all.collect()
+    })
+}
+
 impl Tallies {
     pub(super) fn add(
         &mut self,
@@ -242,6 +252,9 @@ impl Tallies {
             lent.into_iter().for_each(|changed| *tally = changed);
             return;
         }
+        // Once for each combination that is new to this thread; one with secrets is none of its own.
+        let cleaned = cleaned(values);
+        let values = cleaned.as_deref().unwrap_or(values);
         let is_admitted = admitted.admits(fact, values);
         let key: Values = if is_admitted { values.into() } else { fact.other(values) };
         if !is_admitted {

@@ -1,5 +1,6 @@
 //! Carriers that need no library: the headers of messages, and environment variables.
 
+use std::fmt;
 use std::process::Command;
 
 use tta_model::w3c::{BAGGAGE, Extract, Inject, TRACEPARENT, TRACESTATE, environment_name};
@@ -21,8 +22,14 @@ const NOT_TEXT: &str = "\u{fffd}";
 /// inject_trace_context(&cx, &mut MessageHeaders(&mut sent));
 /// assert_eq!(sent, received);
 /// ```
-#[derive(Debug)]
 pub struct MessageHeaders<T>(pub T);
+
+impl<T> fmt::Debug for MessageHeaders<T> {
+    /// Shows nothing of what is carried: there may be credentials beside the trace.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MessageHeaders(..)")
+    }
+}
 
 impl Extract for MessageHeaders<&Vec<(String, Vec<u8>)>> {
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
@@ -79,8 +86,14 @@ pub fn environment() -> Vec<(String, String)> {
 /// let mut command = std::process::Command::new("convert");
 /// inject_trace_context(&WorkflowContext::new(), &mut CommandEnvironment(&mut command));
 /// ```
-#[derive(Debug)]
 pub struct CommandEnvironment<'a>(pub &'a mut Command);
+
+impl fmt::Debug for CommandEnvironment<'_> {
+    /// Shows nothing of what is carried: there may be credentials beside the trace.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CommandEnvironment(..)")
+    }
+}
 
 impl Inject for CommandEnvironment<'_> {
     fn set(&mut self, name: &str, value: String) {

@@ -1,5 +1,7 @@
 //! Headers of HTTP as a carrier.
 
+use std::fmt;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tta_model::w3c::{Extract, Inject};
 
@@ -21,8 +23,14 @@ use super::carrier::text;
 /// assert_eq!(sent, received);
 /// # Ok::<(), http::header::InvalidHeaderValue>(())
 /// ```
-#[derive(Debug)]
 pub struct Headers<T>(pub T);
+
+impl<T> fmt::Debug for Headers<T> {
+    /// Shows nothing of what is carried: there may be credentials beside the trace.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Headers(..)")
+    }
+}
 
 impl Extract for Headers<&HeaderMap> {
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {

@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use tta_model::name::{attribute, event};
 use tta_model::{Attributes, EventRecord, ExecutionStatus, Key, SpanRecord, SpanStatus, Text, Value};
-use tta_primitives::observe::NodeLevel;
+use tta_primitives::observe::{NodeInfo, NodeLevel};
 
 use super::Core;
 use super::buffer::{Batch, ErrorInfo, RawSpan};
 use super::current::AddLimits;
+use crate::clean;
 use crate::config::SpanLimits;
 use crate::logs::{self, Ended, LogSink};
 use tta_redact::{self as redact, MAX_CHAIN_BYTES, MAX_MESSAGE_BYTES};
@@ -31,6 +32,42 @@ pub(super) fn while_open(limits: &SpanLimits) -> AddLimits {
 pub(super) struct Records {
     pub(super) spans: Vec<SpanRecord>,
     pub(super) kinds: Vec<u32>,
+    shared: Shared,
+}
+
+/// What the spans of a batch have in common, without secrets: nothing where there are none. It is looked through once a
+/// batch, and not once a span.
+#[derive(Debug, Default)]
+struct Shared {
+    /// By run.
+    runs: Vec<Option<Attributes>>,
+    /// By node: the name of its spans, and their attributes.
+    nodes: Vec<(Option<Text>, Option<Attributes>)>,
+}
+
+impl Shared {
+    fn clean(&mut self, batch: &Batch) {
+        self.runs.clear();
+        self.nodes.clear();
+        self.runs.extend(batch.runs.iter().map(|run| clean::attributes(&run.attributes)));
+        let node = |node: &NodeInfo| (clean::text(&node.span_name), clean::attributes(&node.attributes));
+        self.nodes.extend(batch.nodes.iter().map(|info| node(info)));
+    }
+
+    fn run<'a>(&'a self, batch: &'a Batch, raw: &RawSpan) -> &'a Attributes {
+        let run = raw.run as usize;
+        self.runs[run].as_ref().unwrap_or(&batch.runs[run].attributes)
+    }
+
+    fn node<'a>(&'a self, batch: &'a Batch, raw: &RawSpan) -> &'a Attributes {
+        let node = raw.node as usize;
+        self.nodes[node].1.as_ref().unwrap_or(&batch.nodes[node].attributes)
+    }
+
+    fn name(&self, batch: &Batch, raw: &RawSpan) -> Text {
+        let node = raw.node as usize;
+        self.nodes[node].0.as_ref().unwrap_or(&batch.nodes[node].span_name).clone()
+    }
 }
 
 impl Records {
@@ -42,11 +79,14 @@ impl Records {
     /// Makes records of all spans of a batch, and lines of them for whoever wants some.
     pub(super) fn add(&mut self, batch: &mut Batch, core: &Core, logs: Option<&LogSink>) {
         let spans = std::mem::take(&mut batch.spans);
+        self.shared.clean(batch);
+        clean::clean(&mut batch.attributes);
+        batch.events.iter_mut().for_each(clean::event);
         // The number is looked up once for each node and class that follow one another.
         let mut last = None;
         let mut role: Option<u32> = None;
         for raw in &spans {
-            let record = record(batch, raw, &core.limits);
+            let record = record((batch, &self.shared), raw, &core.limits);
             let (node, class) = (&batch.nodes[raw.node as usize], batch.runs[raw.run as usize].class);
             let kind = match last {
                 Some((known, kind)) if known == (raw.node, class) => kind,
@@ -68,10 +108,11 @@ impl Records {
     }
 }
 
-fn record(batch: &mut Batch, raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {
-    let rare = batch.take_rare(raw.rare);
-    let (run, node) = (&batch.runs[raw.run as usize], &batch.nodes[raw.node as usize]);
-    let (attributes, over) = attributes(batch, raw, rare.error.as_ref(), limits);
+fn record((batch, shared): (&mut Batch, &Shared), raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {
+    let mut rare = batch.take_rare(raw.rare);
+    rare.links.iter_mut().for_each(|link| clean::clean(&mut link.attributes));
+    let run = &batch.runs[raw.run as usize];
+    let (attributes, over) = attributes((batch, shared), raw, rare.error.as_ref(), limits);
     let end_unix_nanos = run.anchor.unix_nanos_at(raw.end);
     let exception = rare.error.as_ref().and_then(|error| exception(error, end_unix_nanos));
     // The exception has its place, whatever happened before it.
@@ -87,14 +128,14 @@ fn record(batch: &mut Batch, raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {
         parent_is_remote: raw.parent_is_remote,
         flags: run.flags,
         state: run.state.clone(),
-        name: rare.name.unwrap_or_else(|| node.span_name.clone()),
-        kind: node.span_kind,
+        name: rare.name.map_or_else(|| shared.name(batch, raw), |name| clean::kept(&name)),
+        kind: batch.nodes[raw.node as usize].span_kind,
         start_unix_nanos: run.anchor.unix_nanos_at(raw.start),
         end_unix_nanos,
         attributes,
         events,
         links: rare.links,
-        status: rare.status.unwrap_or_else(|| status(raw.status, rare.error.as_ref())),
+        status: rare.status.map_or_else(|| status(raw.status, rare.error.as_ref()), clean::status),
         dropped_attributes: rare.dropped_attributes + count(over),
         dropped_events: rare.dropped_events + count(too_many),
     }
@@ -102,18 +143,17 @@ fn record(batch: &mut Batch, raw: &RawSpan, limits: &SpanLimits) -> SpanRecord {
 
 /// The attributes of a span, and how many were left out.
 fn attributes(
-    batch: &Batch,
+    (batch, shared): (&Batch, &Shared),
     raw: &RawSpan,
     error: Option<&ErrorInfo>,
     limits: &SpanLimits,
 ) -> (Attributes, usize) {
-    let (run, node) = (&batch.runs[raw.run as usize], &batch.nodes[raw.node as usize]);
+    let (run, node) = (shared.run(batch, raw), shared.node(batch, raw));
     let own = &batch.attributes[bounds(&raw.attributes)];
     let outcome = outcome(raw, error);
-    let mut attributes: Attributes =
-        Vec::with_capacity(node.attributes.len() + run.attributes.len() + own.len() + outcome.len());
-    attributes.extend_from_slice(&node.attributes);
-    attributes.extend_from_slice(&run.attributes);
+    let mut attributes: Attributes = Vec::with_capacity(node.len() + run.len() + own.len() + outcome.len());
+    attributes.extend_from_slice(node);
+    attributes.extend_from_slice(run);
     if !own.is_empty() {
         own.iter().for_each(|(key, value)| set(&mut attributes, key, value));
         attributes.retain(|(key, _)| outcome.iter().flatten().all(|(known, _)| known != key));

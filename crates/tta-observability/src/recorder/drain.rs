@@ -209,7 +209,7 @@ impl Worker {
     }
 
     fn export(&mut self) {
-        let Records { spans, kinds } = &self.records;
+        let Records { spans, kinds, .. } = &self.records;
         if spans.is_empty() {
             return;
         }

@@ -19,6 +19,7 @@ use tta_primitives::random;
 use super::ambient::Ambient;
 use super::usage::Usage;
 use super::{Parent, ended, events, said};
+use crate::clean;
 use crate::convert::{from_otel, to_otel};
 use crate::logs;
 use crate::metrics::Metrics;
@@ -104,16 +105,24 @@ impl ApplicationTracer {
 
     fn open(&self, info: &NodeInfo, around: &Context, start: u64, more: &[(Key, Value)]) -> Context {
         let attributes = info.attributes.iter().chain(more);
-        let builder = SpanBuilder::from_name(info.span_name.to_string())
+        let builder = SpanBuilder::from_name(clean::shown(&info.span_name).into_owned())
             .with_kind(to_otel::kind(info.span_kind))
             .with_start_time(to_otel::time(start))
-            .with_attributes(attributes.map(|(key, value)| to_otel::attribute(key, value)));
+            .with_attributes(attributes.map(|(key, value)| shown(key, value)));
         around.with_span(self.tracer.build_with_context(builder, around))
     }
 }
 
 fn set_all(span: &SpanRef<'_>, attributes: &Attributes) {
-    attributes.iter().for_each(|(key, value)| span.set_attribute(to_otel::attribute(key, value)));
+    attributes.iter().for_each(|(key, value)| span.set_attribute(shown(key, value)));
+}
+
+/// An attribute without secrets: what a span was given, its exporters have.
+fn shown(key: &Key, value: &Value) -> KeyValue {
+    match clean::attribute(key, value) {
+        Some((key, value)) => to_otel::attribute(&key, &value),
+        None => to_otel::attribute(key, value),
+    }
 }
 
 /// The span of a node, and that of its role.
@@ -152,16 +161,17 @@ impl Observation for SdkSpan {
         let span = self.context.span();
         let at = self.anchor.unix_nanos_at(clock::ticks());
         let record = events::record(event, at, &mut |key, value| {
-            span.set_attribute(to_otel::attribute(&key, &value));
+            span.set_attribute(shown(&key, &value));
         });
         if let Some(record) = record {
-            let attributes = record.attributes.iter().map(|(key, value)| to_otel::attribute(key, value));
-            span.add_event_with_timestamp(record.name.to_string(), to_otel::time(at), attributes.collect());
+            let attributes = record.attributes.iter().map(|(key, value)| shown(key, value));
+            let name = clean::shown(&record.name).into_owned();
+            span.add_event_with_timestamp(name, to_otel::time(at), attributes.collect());
         }
     }
 
     fn set_attributes(&self, attributes: &mut [Option<(Key, Value)>]) {
-        let attributes = attributes.iter().flatten().map(|(key, value)| to_otel::attribute(key, value));
+        let attributes = attributes.iter().flatten().map(|(key, value)| shown(key, value));
         self.context.span().set_attributes(attributes);
     }
 

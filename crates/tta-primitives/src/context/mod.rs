@@ -407,13 +407,16 @@ impl Default for WorkflowContext {
 }
 
 impl fmt::Debug for WorkflowContext {
+    /// Shows where the context is, and no value that came with data: names and ids may be anybody's words, and debug
+    /// output ends up in logs. The trace leads to the rest.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkflowContext")
-            .field("workflow_id", &self.workflow_id())
-            .field("workflow_name", &self.workflow_name())
             .field("trace_id", &self.trace_id())
             .field("span_id", &self.span_id())
-            .field("correlation_id", &self.correlation_id())
+            .field("baggage", self.baggage())
+            .field("tags", &self.tags().keys())
+            .field("metadata", &self.metadata().keys())
+            .field("state", self.state())
             .finish_non_exhaustive()
     }
 }

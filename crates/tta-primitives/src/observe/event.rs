@@ -1,5 +1,6 @@
 //! What can happen in a node.
 
+use std::fmt;
 use std::time::Duration;
 
 use tta_model::{Key, Text, Value};
@@ -9,7 +10,6 @@ use crate::error::Error;
 /// Something that happened in a node, with its data.
 ///
 /// Only the observer turns events into span events, attributes, counters or log lines.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// A checkpoint was set.
@@ -272,6 +272,55 @@ pub enum Event<'a> {
         /// Its data.
         attributes: &'a [(Key, Value)],
     },
+}
+
+/// Shows the variant of an event with these fields.
+macro_rules! shown {
+    ($event:ident, $f:ident: $($variant:ident { $($field:ident),* })*) => {
+        match $event {
+            $(Self::$variant { $($field),* } => {
+                $f.debug_struct(stringify!($variant))$(.field(stringify!($field), $field))*.finish()
+            })*
+            Self::Custom { name, attributes } => {
+                let names: Vec<&str> = attributes.iter().map(|(name, _)| &**name).collect();
+                $f.debug_struct("Custom").field("name", name).field("attributes", &names).finish()
+            }
+        }
+    };
+}
+
+impl fmt::Debug for Event<'_> {
+    /// Shows all but the values of attributes: they may be secret, and debug output ends up in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        shown!(self, f:
+            CheckpointReached { name }
+            AttemptFailed { attempt, max_attempts, error, backoff, strategy }
+            RetriesExhausted { attempts, max_attempts, reason, error }
+            RetriesCounted { retries, succeeded }
+            FallbackTriggered { index, name, error }
+            FallbackFinished { index, succeeded }
+            TimeoutElapsed { limit, source }
+            CircuitStateChanged { breaker, from, to, failure_rate }
+            CircuitChecked { breaker, state, failure_rate, threshold, admitted }
+            BulkheadChecked { bulkhead, limit, queued, admitted }
+            RateLimitChecked { limit, waited, admitted }
+            HedgeLaunched { attempt, after }
+            CacheLookedUp { cache, backend, key_hash, outcome, age, time_to_live, took, entries, policy, saved_micro_usd }
+            RouteDecided { route, reason, strategy, saved_micro_usd }
+            RouteSaved { saved_micro_usd }
+            BranchChosen { branch }
+            CompensationTriggered { step, steps, error }
+            CompensationFinished { undone, failed }
+            BranchesFailed { failed, total }
+            GateDecided { approved, approver, reason }
+            ValidationFinished { rule, errors, warnings }
+            IterationFinished { iteration }
+            Spent { amount_micro_usd, provider, model }
+            ModelChunkReceived { provider, model, operation, is_first, after }
+            StoreFailed { store, backend, operation, error }
+            ModelCallFinished { provider, model, operation, prompt_tokens, completion_tokens, took, error_type, unpriced }
+        )
+    }
 }
 
 /// What a cache found.

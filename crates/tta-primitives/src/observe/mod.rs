@@ -113,7 +113,7 @@ pub struct RunDecision {
 }
 
 /// What all nodes of a run have in common.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RunInfo {
     /// The name of the workflow.
     pub workflow_name: Text,
@@ -138,7 +138,7 @@ pub struct RunInfo {
 }
 
 /// What all executions of a node at one position of a flow have in common.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct NodeInfo {
     /// Tells this from every other one of the process.
     pub id: NodeId,
@@ -197,7 +197,7 @@ pub struct Connection {
 }
 
 /// A span around a node that says which role the node plays in its parent: a step, a branch, an attempt.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct RoleStarted<'a> {
     /// What all executions in this role have in common.
     pub info: &'a Arc<NodeInfo>,
@@ -250,6 +250,33 @@ pub struct NodeFinished<'a> {
 impl fmt::Debug for dyn Observation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Observation({})", self.span_id())
+    }
+}
+
+impl fmt::Debug for RunInfo {
+    /// Shows the trace, and nothing that came with data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunInfo")
+            .field("trace_id", &self.trace_id)
+            .field("flags", &self.flags)
+            .field("recording", &self.recording)
+            .field("class", &self.class)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for NodeInfo {
+    /// Shows the number and the level, and no name: that of a workflow may have come with data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeInfo").field("id", &self.id).field("level", &self.level).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RoleStarted<'_> {
+    /// Shows what the attributes are called, and none of their values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.attributes.iter().map(|(name, _)| &**name).collect();
+        f.debug_struct("RoleStarted").field("info", &self.info).field("attributes", &names).finish()
     }
 }
 

@@ -17,4 +17,5 @@ mod recording;
 mod redis;
 mod sampling;
 mod sdk;
+mod secrets;
 mod support;

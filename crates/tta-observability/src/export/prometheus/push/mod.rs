@@ -8,6 +8,7 @@ mod client;
 mod path;
 mod worker;
 
+use std::fmt;
 use std::io;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use worker::Stop;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Where, under which names and how often metrics are pushed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PushGateway {
     /// The address of the gateway, such as `http://localhost:9091`.
     pub url: String,
@@ -37,6 +38,18 @@ pub struct PushGateway {
     pub interval: Duration,
     /// How long one push may take, longer than zero.
     pub timeout: Duration,
+}
+
+impl fmt::Debug for PushGateway {
+    /// Shows the address without a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PushGateway")
+            .field("url", &tta_redact::secrets(&self.url))
+            .field("job", &self.job)
+            .field("interval", &self.interval)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Pushes cannot begin.
