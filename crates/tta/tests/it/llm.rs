@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::secrets::{assert_clean, planted};
 use futures::StreamExt;
 use tta::export::memory::MemoryExporter;
 use tta::llm::local::Local;
 use tta::llm::{
-    Capture, ChatRequest, Chunk, Llm, Message, ModelRouter, Models, Pick, Price, Rate, Rates, Tool,
+    Capture, ChatRequest, Chunk, Llm, Message, ModelRouter, Models, Pick, Price, Provider, Rate, Rates, Tool,
+    ToolCall,
 };
 use tta::model::name::{attribute as a, metric};
 use tta::model::{SpanKind, SpanRecord, Value};
@@ -213,31 +215,75 @@ async fn a_conversation_is_remembered_under_its_session() {
     assert!(prompts[1] > prompts[0], "the second turn has the first one in it: {prompts:?}");
 }
 
+/// A conversation in which a secret is everywhere that one can be.
+fn conversation_about(secret: &str) -> ChatRequest {
+    let called = ToolCall {
+        id: "call_1".to_owned(),
+        name: "look_up".to_owned(),
+        arguments: serde_json::json!({"what": secret, "nested": {"text": format!("{{\"said\": {secret:?}}}")}}),
+    };
+    let assistant =
+        Message { tool_calls: vec![called], ..Message::assistant(format!("I call it with {secret} now.")) };
+    let found = Message::tool("call_1", format!("It says {secret} and nothing else. It is raining."));
+    let asked = format!("Tests find faults. Please look it up with {secret} now.");
+    let mut request = ChatRequest::from(vec![Message::user(asked), assistant, found]);
+    request.tools.push(Tool {
+        name: "look_up".to_owned(),
+        description: "Looks something up.".to_owned(),
+        parameters: serde_json::json!({"type": "object", "properties": {"what": {"type": "string"}}}),
+    });
+    request.system(format!("Use {secret} only."))
+}
+
+/// A provider that quotes what it was sent in every answer, which is an error.
+async fn quoting() -> Provider {
+    async fn refuse(body: String) -> (axum::http::StatusCode, String) {
+        let error =
+            serde_json::json!({"error": {"message": body, "type": "invalid_request_error", "code": body}});
+        (axum::http::StatusCode::BAD_REQUEST, error.to_string())
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(axum::serve(listener, axum::Router::new().fallback(refuse)).into_future());
+    Provider::openai_compatible("quoting", format!("http://user:AnotherSecret77@{address}/v1"))
+        .header("x-secret", "AnotherSecret77")
+}
+
 #[tokio::test]
 async fn content_is_on_spans_only_if_somebody_wants_it_and_then_without_secrets() {
-    let secret = "sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1w";
-    let tool = Tool {
-        name: "look_up".to_owned(),
-        description: "Looks up".to_owned(),
-        parameters: serde_json::json!({"type": "object", "properties": {"what": {"type": "string"}}}),
-    };
-    let request = || {
-        let asked = format!("My key is {secret}, please look_up it. Tests find faults.");
-        ChatRequest::user(asked).system(format!("Use {secret}.")).tool(tool.clone())
-    };
+    let provider = quoting().await;
     for (capture, is_there) in [(Capture::off(), false), (Capture::on(), true)] {
         let world = World::new();
-        let llm = Models::builder().capture(capture).build().model("local/textrank").unwrap();
-        let response = llm.chat().run(request(), &world.context()).await.unwrap();
-        assert_eq!(response.tool_calls.len(), 1);
+        let models = Models::builder().capture(capture).provider(provider.clone()).build();
+        let (llm, refused) = (models.model("local/textrank").unwrap(), models.model("quoting/m").unwrap());
+        let mut told = format!("{models:?} {llm:?} {provider:?}");
+        for (said, _) in planted() {
+            let request = conversation_about(&said);
+            let response = llm.chat().run(request.clone(), &world.context()).await.unwrap();
+            let error = refused.chat().run(request.clone(), &world.context()).await.unwrap_err();
+            let stream = llm.stream().run(request.clone(), &world.context()).await.unwrap();
+            told += &format!("{request:?} {response:?} {stream:?} {error:?} {error}");
+            drop(stream);
+        }
         let spans = world.spans();
-        let call = spans.iter().find(|span| span.name == "llm.local.generate").unwrap();
+        let calls: Vec<_> = spans.iter().filter(|span| span.name == "llm.local.generate").collect();
+        assert_eq!(calls.len(), planted().len());
         for attribute in [a::GEN_AI_INPUT_MESSAGES, a::GEN_AI_OUTPUT_MESSAGES, a::GEN_AI_SYSTEM_INSTRUCTIONS]
         {
-            assert_eq!(call.attribute(attribute.key).is_some(), is_there, "{}", attribute.key);
+            assert!(
+                calls.iter().all(|call| call.attribute(attribute.key).is_some() == is_there),
+                "{}",
+                attribute.key
+            );
         }
-        let told = format!("{spans:?} {response:?} {:?}", request());
-        assert!(!told.contains(secret), "{told}");
-        assert_eq!(told.contains("please look_up it"), is_there);
+        told += &serde_json::to_string(&spans).unwrap();
+        told += &format!("{:?}", world.guard.metrics().snapshot());
+        assert_clean("a call", &told);
+        assert!(!told.contains("AnotherSecret77"));
+        assert!(told.contains("Please look it up with"), "the error quotes what is no secret");
+        for call in calls {
+            let shown = serde_json::to_string(call).unwrap();
+            assert_eq!(shown.contains("Tests find faults."), is_there, "{shown}");
+        }
     }
 }

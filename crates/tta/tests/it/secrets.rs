@@ -69,7 +69,7 @@ const PREFIXES: [&str; 40] = [
 ];
 
 /// What is planted, and the secret in it.
-fn planted() -> Vec<(String, String)> {
+pub(crate) fn planted() -> Vec<(String, String)> {
     let drawn = |at: usize| {
         let digits = (0..36_u64).map(|n| (at as u64 * 7_919 + 13) * (n + 3) * (n + 3) * 31 % 997 % 36);
         digits
@@ -177,7 +177,7 @@ fn leak(observer: &Arc<dyn Observer>) -> String {
 }
 
 #[track_caller]
-fn assert_clean(what: &str, text: &str) {
+pub(crate) fn assert_clean(what: &str, text: &str) {
     assert!(!text.is_empty(), "{what} is empty");
     for (said, secret) in planted() {
         for form in [secret.clone(), secret.replace(' ', "%20"), secret.replace(' ', "+")] {
