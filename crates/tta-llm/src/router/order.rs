@@ -79,23 +79,24 @@ impl Pick {
                 order.sort_by_key(|index| costs[*index]);
                 "cheapest"
             }
-            Self::Latency => {
-                let averages: Vec<Option<f64>> =
-                    choices.iter().map(|choice| choice.health.average()).collect();
-                let of = |index: &usize| averages[*index].unwrap_or(-1.0);
-                order.sort_by(|a, b| of(a).total_cmp(&of(b)));
-                if averages[order[0]].is_none() { "unobserved" } else { "quickest" }
-            }
+            Self::Latency => quickest_first(&mut order, choices),
             Self::Weighted => {
                 let weights: Vec<u32> = choices.iter().map(|choice| choice.candidate.weight).collect();
-                order.sort_by_key(|index| Reverse(weights[*index]));
                 let chosen = weighted(&weights, random::unit());
-                order.sort_by_key(|index| *index != chosen);
+                order.sort_by_key(|index| (*index != chosen, Reverse(weights[*index])));
                 "weight"
             }
         };
         Ok((order, reason))
     }
+}
+
+/// The quickest models first, and before them those that were never tried.
+fn quickest_first<A: Asking>(order: &mut [usize], choices: &[Choice<A>]) -> Reason {
+    let averages: Vec<Option<f64>> = choices.iter().map(|choice| choice.health.average()).collect();
+    let of = |index: &usize| averages[*index].unwrap_or(-1.0);
+    order.sort_by(|a, b| of(a).total_cmp(&of(b)));
+    if averages[order[0]].is_none() { "unobserved" } else { "quickest" }
 }
 
 fn unknown<A: Asking>(choices: &[Choice<A>], route: &Text) -> Error {

@@ -88,12 +88,7 @@ impl Metrics {
             }
             Event::ModelCallFinished { .. } => self.model_called(run, event),
             Event::RouteSaved { saved_micro_usd } => self.save("router", (run, node), *saved_micro_usd),
-            Event::ModelChunkReceived { provider, model, operation, is_first, after } => {
-                let fact = if *is_first { Fact::FirstChunk } else { Fact::NextChunk };
-                let (provider, model) = (Some(attribute::gen_ai_provider(provider)), Some((*model).clone()));
-                let labels = [Some(Text::Static(operation)), provider, model, None, None, None];
-                self.observe(fact, &labels, after.as_secs_f64());
-            }
+            Event::ModelChunkReceived { .. } => self.chunk_received(event),
             _ => {}
         }
     }
@@ -117,6 +112,14 @@ impl Metrics {
         self.add(Fact::StoreErrors, &labels, 1);
     }
 
+    fn chunk_received(&self, event: &Event<'_>) {
+        let Event::ModelChunkReceived { provider, model, operation, is_first, after } = event else { return };
+        let fact = if *is_first { Fact::FirstChunk } else { Fact::NextChunk };
+        let (provider, model) = (Some(attribute::gen_ai_provider(provider)), Some((*model).clone()));
+        let labels = [Some(Text::Static(operation)), provider, model, None, None, None];
+        self.observe(fact, &labels, after.as_secs_f64());
+    }
+
     fn model_called(&self, run: &RunInfo, event: &Event<'_>) {
         let Event::ModelCallFinished { provider, model, operation, took, error_type, unpriced, .. } = event
         else {
@@ -133,7 +136,7 @@ impl Metrics {
             self.observe(Fact::TokenUsage, &labels, tokens as f64);
         }
         if *unpriced {
-            self.add(Fact::Unpriced, &[provider.clone(), model.clone()], 1);
+            self.add(Fact::Unpriced, &[provider, model.clone()], 1);
         }
         let error = error_type.map(Text::Static);
         let labels = [operation, known_as, error, model, None, None, None];
