@@ -57,7 +57,7 @@ impl<A: Asking> Routing<A> {
         let left: Vec<usize> = order.iter().copied().filter(is_open).collect();
         let warm: Vec<usize> = left.iter().copied().filter(is_warm).collect();
         let (Some(&wanted), Some(&ready)) = (left.first(), warm.first()) else {
-            return Err(self.all_cooling(&left, now));
+            return Err(self.all_cooling(order, now));
         };
         let Some(&affordable) = warm.iter().find(|index| self.is_affordable(**index, ask)) else {
             // The call itself says what is missing.
@@ -84,14 +84,20 @@ impl<A: Asking> Routing<A> {
         self.choices[index].asking.callee().estimate(ask.request)
     }
 
-    fn all_cooling(&self, left: &[usize], now: Instant) -> Error {
-        let waits = left.iter().filter_map(|index| self.choices[*index].health.cooling(now));
-        let names: Vec<&str> = left.iter().map(|index| self.choices[*index].route.as_str()).collect();
+    fn all_cooling(&self, order: &[usize], now: Instant) -> Error {
+        let cooling = order.iter().map(|index| &self.choices[*index]);
+        let cooling = cooling.filter(|choice| choice.health.cooling(now).is_some());
+        let names: Vec<&str> = cooling.map(|choice| choice.route.as_str()).collect();
         let message = format!("every model is cooling down after it refused calls: {}", names.join(", "));
-        let error = Error::new(ErrorKind::RateLimited, message);
-        match waits.min() {
-            Some(wait) => error.with_retry_after(wait),
-            None => error,
+        self.waiting(Error::new(ErrorKind::RateLimited, message))
+    }
+
+    /// An error after which it is worth to wait until the first of the models that cool down is ready, and no longer.
+    fn waiting(&self, error: Error) -> Error {
+        let now = Instant::now();
+        match self.choices.iter().filter_map(|choice| choice.health.cooling(now)).min() {
+            Some(wait) if error.kind() == ErrorKind::RateLimited => error.with_retry_after(wait),
+            _ => error,
         }
     }
 
@@ -151,7 +157,7 @@ impl<A: Asking> Primitive for Routing<A> {
                     ask.tried.push(index);
                     let is_last = ask.tried.len() == self.choices.len();
                     if is_last || !self.goes_on_after(&error) {
-                        return Err(joined(failures, error));
+                        return Err(joined(failures, self.waiting(error)));
                     }
                     failures = Some(joined(failures, error));
                 }
