@@ -103,6 +103,8 @@ impl Reply {
 struct Script {
     replies: VecDeque<Reply>,
     received: Vec<Request>,
+    /// Told of each request.
+    arrived: Arc<Notify>,
 }
 
 /// A server on a free port of this machine, until it is dropped.
@@ -110,6 +112,7 @@ pub(crate) struct Server {
     /// Its address, without a slash at the end.
     pub(crate) url: String,
     script: Arc<Mutex<Script>>,
+    arrived: Arc<Notify>,
     acceptor: AbortHandle,
 }
 
@@ -118,10 +121,17 @@ impl Server {
     pub(crate) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let script = Script { replies: replies.into_iter().collect(), received: Vec::new() };
+        let arrived = Arc::new(Notify::new());
+        let replies = replies.into_iter().collect();
+        let script = Script { replies, received: Vec::new(), arrived: Arc::clone(&arrived) };
         let script = Arc::new(Mutex::new(script));
         let acceptor = tokio::spawn(accept(listener, Arc::clone(&script))).abort_handle();
-        Self { url, script, acceptor }
+        Self { url, script, arrived, acceptor }
+    }
+
+    /// Waits for a request.
+    pub(crate) async fn arrived(&self) {
+        self.arrived.notified().await;
     }
 
     /// All requests so far.
@@ -159,6 +169,7 @@ async fn serve(stream: TcpStream, script: &Mutex<Script>) -> std::io::Result<()>
     let reply = {
         let mut script = script.lock().unwrap();
         script.received.push(request);
+        script.arrived.notify_one();
         let last = script.replies.pop_front().expect("there is a reply");
         if script.replies.is_empty() {
             script.replies.push_back(last.clone());
