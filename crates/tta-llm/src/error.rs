@@ -6,6 +6,8 @@ use std::time::Duration;
 use tta_model::Text;
 use tta_primitives::{Error, ErrorKind};
 
+use crate::answer::Told;
+
 /// How long a message is at most, in bytes.
 const MAX_MESSAGE_BYTES: usize = 1_024;
 
@@ -111,13 +113,15 @@ pub struct CallFailure {
     pub retry_after: Option<Duration>,
     /// What happened, without secrets.
     message: String,
+    /// What the provider told of the tokens of an answer that could not be read.
+    pub(crate) told: Option<Box<Told>>,
 }
 
 impl CallFailure {
     pub(crate) fn new(class: FailureClass, message: &str) -> Self {
         let message = tta_redact::bounded(message.trim(), MAX_MESSAGE_BYTES);
         let (provider, model) = (Text::default(), Text::default());
-        Self { class, provider, model, status: None, retry_after: None, message }
+        Self { class, provider, model, status: None, retry_after: None, message, told: None }
     }
 
     /// The failure of a stream that stopped before its end.
@@ -131,6 +135,10 @@ impl CallFailure {
 
     pub(crate) fn retry_after(self, retry_after: Option<Duration>) -> Self {
         Self { retry_after, ..self }
+    }
+
+    pub(crate) fn told(self, told: Option<Told>) -> Self {
+        Self { told: told.map(Box::new), ..self }
     }
 
     /// The failure behind the error of a step, if a call of a model was why it failed.

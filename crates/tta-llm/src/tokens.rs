@@ -11,6 +11,7 @@
 //! way of merging pairs takes the square of it there, so that one long line could stop a program.
 
 use bpe_openai::Tokenizer;
+use serde_json::Value as Json;
 
 use crate::request::{ChatRequest, Message, Role, Tool, ToolCall};
 
@@ -74,7 +75,12 @@ fn message(model: &str, role: Role, text: &str) -> u64 {
 }
 
 fn called(model: &str, call: &ToolCall) -> u64 {
-    count(model, &call.name) + count(model, &call.arguments.to_string())
+    let arguments = match &call.arguments {
+        // Arguments of which only a part has come are the text of it.
+        Json::String(text) => count(model, text),
+        arguments => count(model, &arguments.to_string()),
+    };
+    count(model, &call.name) + arguments
 }
 
 fn described(tool: &Tool) -> String {

@@ -6,6 +6,7 @@ use tta_model::name::attribute;
 use tta_primitives::{Description, Primitive, Result, WorkflowContext};
 
 use super::{Asking, Call, Callee};
+use crate::answer::Answer;
 use crate::model::Defaults;
 use crate::request::ChatRequest;
 use crate::response::ChatResponse;
@@ -30,7 +31,12 @@ impl Asking for Chat {
         call.asks(&request);
         match call.during(callee.backend.chat(&callee.model, &request)).await {
             Ok(answer) => Ok(call.succeed(&request, answer)),
-            Err(failure) => Err(call.fail(failure, None)),
+            Err(failure) => {
+                // What could not be read is billed all the same, if it told of its tokens.
+                let partial = failure.told.as_deref().copied();
+                let partial = partial.map(|usage| (&request, Answer { usage, ..Answer::default() }));
+                Err(call.fail(failure, partial))
+            }
         }
     }
 }

@@ -2,24 +2,44 @@
 
 use genai::chat::{
     ChatMessage, ChatOptions, ChatResponse, ChatResponseFormat, ContentPart, JsonSpec, MessageContent,
-    StopReason, ToolResponse, Usage as GenaiUsage,
+    ReasoningEffort, StopReason, ToolResponse, Usage as GenaiUsage,
 };
 use genai::embed::EmbedResponse;
+use serde_json::Value as Json;
 
+use super::{failure, usage};
 use crate::answer::{Answer, Told, Vectors};
 use crate::error::{CallFailure, FailureClass};
+use crate::provider::Api;
 use crate::request::{ChatRequest, Message, ResponseFormat, Role, Tool, ToolCall};
 use crate::response::FinishReason;
 use crate::usage::Usage;
 
-pub(super) fn request(request: &ChatRequest) -> genai::chat::ChatRequest {
+/// The beginning of the identifiers that the client makes up for calls of tools that have none.
+const MADE_UP: &str = "call#";
+
+pub(super) fn request(request: &ChatRequest, api: Api) -> genai::chat::ChatRequest {
     let messages = request.messages.iter().map(|asked| message(asked, &request.messages)).collect();
     let mut converted = genai::chat::ChatRequest::new(messages);
-    converted.system = request.system.clone();
+    let system = request.system.clone().into_iter().chain(form(&request.format, api));
+    converted.system = system.reduce(|all, more| format!("{all}\n\n{more}"));
     if !request.tools.is_empty() {
         converted = converted.with_tools(request.tools.iter().map(tool));
     }
     converted
+}
+
+/// Says in words what form the answer is to have, where the client has no field for it.
+fn form(format: &ResponseFormat, api: Api) -> Option<String> {
+    match (format, api) {
+        (ResponseFormat::Json, Api::Anthropic | Api::Gemini) => {
+            Some("Answer with one JSON value and nothing else.".to_owned())
+        }
+        (ResponseFormat::Schema { schema, .. }, Api::Ollama) => {
+            Some(format!("Answer with one JSON value that fits this JSON Schema and nothing else: {schema}"))
+        }
+        _ => None,
+    }
 }
 
 fn message(message: &Message, all: &[Message]) -> ChatMessage {
@@ -62,15 +82,20 @@ fn called(call: &ToolCall) -> genai::chat::ToolCall {
     }
 }
 
-pub(super) fn options(request: &ChatRequest) -> ChatOptions {
+pub(super) fn options(request: &ChatRequest, api: Api) -> ChatOptions {
     let response_format = match &request.format {
         ResponseFormat::Text => None,
+        ResponseFormat::Schema { .. } if api == Api::Ollama => Some(ChatResponseFormat::JsonMode),
         ResponseFormat::Json => Some(ChatResponseFormat::JsonMode),
         ResponseFormat::Schema { name, schema } => {
             Some(ChatResponseFormat::JsonSpec(JsonSpec::new(name.clone(), schema.clone())))
         }
     };
+    // Without it the client takes the end of a name such as `gpt-5.1-codex-max` for how much to think, and asks another
+    // model. As a budget it is not sent in this format.
+    let effort = matches!(api, Api::OpenAi | Api::Groq).then_some(ReasoningEffort::Budget(0));
     ChatOptions {
+        reasoning_effort: effort,
         temperature: request.temperature,
         max_tokens: request.max_tokens,
         top_p: request.top_p,
@@ -82,20 +107,47 @@ pub(super) fn options(request: &ChatRequest) -> ChatOptions {
     }
 }
 
-pub(super) fn answer(response: ChatResponse) -> Answer {
-    let usage = told(&response.usage);
-    let model = Some(response.provider_model_iden.model_name.to_string());
+/// Reads an answer out of the client's, and out of the body that it was read from.
+pub(super) fn answer(response: ChatResponse) -> Result<Answer, CallFailure> {
+    let body = response.captured_raw_body.unwrap_or_default();
+    let text_at = |path: &str| body.pointer(path).and_then(Json::as_str).map(str::to_owned);
+    let id = text_at("/id").or_else(|| text_at("/responseId"));
+    let model = text_at("/model").or_else(|| text_at("/modelVersion"));
+    let mut told = Told::default();
+    usage::read(&body, &mut told);
     let reason = response.stop_reason;
     let thoughts = response.reasoning_content.unwrap_or_default();
-    let text = response.content.texts().concat();
+    // The client takes the space around one provider's answers away.
+    let text = text_at("/choices/0/message/content").unwrap_or_else(|| response.content.texts().concat());
     let tool_calls: Vec<ToolCall> = response.content.into_tool_calls().into_iter().map(tool_call).collect();
+    if reason.is_none() && text.is_empty() && tool_calls.is_empty() {
+        return Err(failure::unreadable(&body));
+    }
     let finish_reason = reason.map(|reason| finish_reason(reason, !tool_calls.is_empty()));
-    // The client keeps the identifier only with a copy of the whole body, which costs more than all else here.
-    Answer { text, thoughts, tool_calls, finish_reason, model, id: response.response_id, usage }
+    Ok(Answer { text, thoughts, tool_calls, finish_reason, model, id, usage: told })
 }
 
+/// A call of a tool that has come whole.
 pub(super) fn tool_call(call: genai::chat::ToolCall) -> ToolCall {
+    let mut call = half_tool_call(call);
+    // Some providers write nothing where there are no arguments.
+    if call.arguments.is_null() || call.arguments.as_str().is_some_and(|text| text.trim().is_empty()) {
+        call.arguments = Json::Object(serde_json::Map::new());
+    }
+    call
+}
+
+/// A call of a tool as far as it has come: its arguments are then the text of half a JSON value.
+pub(super) fn half_tool_call(call: genai::chat::ToolCall) -> ToolCall {
     ToolCall { id: call.call_id, name: call.fn_name, arguments: call.fn_arguments }
+}
+
+/// Tells calls without an identifier apart: the client numbers those of one frame, and so those of several alike.
+pub(super) fn name_call(call: &mut ToolCall, nameless: &mut usize) {
+    if call.id.starts_with(MADE_UP) {
+        call.id = format!("{MADE_UP}{}#{nameless}", call.name);
+        *nameless += 1;
+    }
 }
 
 pub(super) fn finish_reason(reason: StopReason, calls_tools: bool) -> FinishReason {
@@ -110,29 +162,15 @@ pub(super) fn finish_reason(reason: StopReason, calls_tools: bool) -> FinishReas
     }
 }
 
-/// What the client read of a usage. It does not tell zero from nothing, but no prompt has no tokens.
-pub(super) fn told(usage: &GenaiUsage) -> Told {
-    let count = |tokens: Option<i32>| tokens.and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or(0);
-    let prompt = usage.prompt_tokens_details.as_ref();
-    let written = prompt.and_then(|details| details.cache_creation_details.as_ref());
-    let read = Usage {
-        input_tokens: count(usage.prompt_tokens),
-        output_tokens: count(usage.completion_tokens),
-        cache_read_tokens: count(prompt.and_then(|details| details.cached_tokens)),
-        cache_write_tokens: count(prompt.and_then(|details| details.cache_creation_tokens)),
-        cache_write_1h_tokens: count(written.and_then(|details| details.ephemeral_1h_tokens)),
-        reasoning_tokens: count(
-            usage.completion_tokens_details.as_ref().and_then(|details| details.reasoning_tokens),
-        ),
-        estimated: false,
-    };
-    let has_any = read.total_tokens() > 0;
-    Told { usage: read, has_input: read.input_tokens > 0, has_output: has_any }
+/// What the client read of a usage. It does not tell zero from nothing, but no text has no tokens.
+fn told(usage: &GenaiUsage) -> Told {
+    let input_tokens = usage.prompt_tokens.and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or(0);
+    let usage = Usage { input_tokens, ..Usage::default() };
+    Told { usage, has_input: input_tokens > 0, has_output: true }
 }
 
 pub(super) fn vectors(response: EmbedResponse, asked: usize) -> Result<Vectors, CallFailure> {
-    let mut usage = told(&response.usage);
-    usage.has_output = true;
+    let usage = told(&response.usage);
     let model = Some(response.provider_model_iden.model_name.to_string());
     let mut embeddings = response.embeddings;
     embeddings.sort_by_key(|embedding| embedding.index);

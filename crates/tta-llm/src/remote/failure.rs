@@ -4,16 +4,19 @@ use std::error::Error as StdError;
 use std::time::{Duration, SystemTime};
 
 use genai::Error as GenaiError;
-use genai::resolver;
 use genai::webc::{self, StreamTimeout};
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value as Json;
 
+use super::usage;
+use crate::answer::Told;
 use crate::error::{CallFailure, FailureClass};
 
 /// The longest wait that is believed: what asks for more is not worth waiting for, or does not know its clock.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+const NOT_AS_PROMISED: &str = "the answer does not have the form that the provider promises";
 
 /// Reads the failure out of a client's error, of which nothing else is kept: some hold the whole request.
 pub(super) fn read(error: &GenaiError) -> CallFailure {
@@ -25,17 +28,11 @@ pub(super) fn read(error: &GenaiError) -> CallFailure {
         GenaiError::WebStream { error, .. } => broken(&**error),
         GenaiError::ChatResponse { body, .. } => told(body),
         GenaiError::StreamParse { .. } => malformed("a frame of the stream is not JSON"),
-        GenaiError::ChatResponseGeneration { .. }
-        | GenaiError::NoChatResponse { .. }
+        GenaiError::ChatResponseGeneration { response_body, .. } => unreadable(response_body),
+        GenaiError::NoChatResponse { .. }
         | GenaiError::InvalidJsonResponseElement { .. }
         | GenaiError::JsonValueExt(_)
-        | GenaiError::SerdeJson(_) => {
-            malformed("the answer does not have the form that the provider promises")
-        }
-        GenaiError::Resolver { resolver_error: resolver::Error::ApiKeyEnvNotFound { env_name }, .. } => {
-            let message = format!("there is no key; put it into the environment as {env_name}");
-            CallFailure::new(FailureClass::Auth, &message)
-        }
+        | GenaiError::SerdeJson(_) => malformed(NOT_AS_PROMISED),
         GenaiError::AdapterNotSupported { feature, .. } => {
             let message = format!("the provider has no {feature}");
             CallFailure::new(FailureClass::BadRequest, &message)
@@ -56,9 +53,7 @@ fn web(error: &webc::Error) -> CallFailure {
         )),
         webc::Error::ResponseFailedInvalidJson { .. } => malformed("the answer is not valid JSON"),
         webc::Error::Reqwest(error) => transport(error),
-        webc::Error::JsonValueExt(_) => {
-            malformed("the answer does not have the form that the provider promises")
-        }
+        webc::Error::JsonValueExt(_) => malformed(NOT_AS_PROMISED),
     }
 }
 
@@ -109,10 +104,23 @@ fn is_cut(error: &reqwest::Error) -> bool {
     error.is_body()
 }
 
+/// An answer of status 200 that is none. It may tell what it cost all the same.
+pub(super) fn unreadable(body: &Json) -> CallFailure {
+    let mut tokens = Told::default();
+    usage::read(body, &mut tokens);
+    let is_error = body.get("error").is_some_and(|error| !error.is_null())
+        || body.pointer("/promptFeedback/blockReason").is_some();
+    let failure = if is_error { told(body) } else { malformed(NOT_AS_PROMISED) };
+    failure.told((tokens.has_input || tokens.has_output).then_some(tokens))
+}
+
 /// An error that came in a body of status 200, or within a stream.
-fn told(body: &Json) -> CallFailure {
+pub(super) fn told(body: &Json) -> CallFailure {
     let said = Said::read(body);
-    CallFailure::new(said.class(None), &said.message)
+    if said.message.is_empty() && said.codes.trim().is_empty() && said.status.is_none() {
+        return malformed(NOT_AS_PROMISED);
+    }
+    CallFailure::new(said.class(said.status), &said.message).retry_after(body_wait(body).map(believed))
 }
 
 /// An answer with the status of an error.
@@ -120,11 +128,17 @@ fn answered(status: StatusCode, body: &str, headers: &HeaderMap) -> CallFailure 
     let parsed = serde_json::from_str::<Json>(body).ok();
     let said = parsed.as_ref().map(Said::read).unwrap_or_default();
     let wait = header_wait(headers, SystemTime::now()).or_else(|| parsed.as_ref().and_then(body_wait));
-    let class = said.class(Some(status.as_u16()));
-    let message = if said.message.is_empty() { hint(class) } else { &said.message };
-    CallFailure::new(class, message)
-        .status(status.as_u16())
-        .retry_after(wait.map(|wait| wait.min(LONGEST_WAIT)))
+    let failure = if status.is_redirection() {
+        malformed("the provider answers that it is elsewhere; is the base URL that of the interface?")
+    } else {
+        let class = said.class(Some(status.as_u16()));
+        CallFailure::new(class, if said.message.is_empty() { hint(class) } else { &said.message })
+    };
+    failure.status(status.as_u16()).retry_after(wait.map(believed))
+}
+
+fn believed(wait: Duration) -> Duration {
+    wait.min(LONGEST_WAIT)
 }
 
 /// What to do where the provider says nothing.
@@ -142,15 +156,23 @@ struct Said {
     message: String,
     /// The type, code and status, all in one text.
     codes: String,
+    /// The code, where it is one of HTTP.
+    status: Option<u16>,
 }
 
 impl Said {
     fn read(body: &Json) -> Self {
+        if let Some(reason) = body.pointer("/promptFeedback/blockReason").and_then(Json::as_str) {
+            let message = format!("the prompt was blocked: {reason}");
+            return Self { message, codes: "content_filter".to_owned(), status: None };
+        }
         let error = body.get("error").unwrap_or(body);
         let word = |key: &str| error.get(key).and_then(Json::as_str).unwrap_or_default();
         let message = error.as_str().unwrap_or_else(|| word("message")).to_owned();
         let reason = error.pointer("/details/0/reason").and_then(Json::as_str).unwrap_or_default();
-        Self { message, codes: [word("type"), word("code"), word("status"), reason].join(" ").to_lowercase() }
+        let codes = [word("type"), word("code"), word("status"), reason].join(" ").to_lowercase();
+        let status = error.get("code").and_then(Json::as_u64).and_then(|code| u16::try_from(code).ok());
+        Self { message, codes, status: status.filter(|code| (400..600).contains(code)) }
     }
 
     fn class(&self, status: Option<u16>) -> FailureClass {
@@ -158,16 +180,17 @@ impl Said {
         let has = |words: &[&str]| words.iter().any(|word| self.codes.contains(word));
         let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
         // In the order of how much a word tells: a code before a status, a status before a message.
-        if has(&["insufficient_quota", "billing"]) || status == Some(402) {
+        if has(&["insufficient_quota", "billing"]) || status == Some(402) || says(&["credit balance"]) {
             FailureClass::Quota
         } else if has(&["context_length", "string_above_max_length"])
             || status == Some(413)
             || says(&TOO_LONG)
         {
             FailureClass::ContextLength
-        } else if has(&["content_filter", "content_policy", "safety"]) {
+        } else if has(&["content_filter", "content_policy", "safety"]) || says(&["content filtering policy"])
+        {
             FailureClass::ContentFilter
-        } else if has(&["overloaded", "unavailable"]) || matches!(status, Some(503 | 529)) {
+        } else if has(&["overloaded", "unavailable"]) || matches!(status, Some(498 | 503 | 529)) {
             FailureClass::Overload
         } else if has(&["rate_limit", "resource_exhausted", "too_many_requests"]) || status == Some(429) {
             FailureClass::RateLimit
@@ -193,8 +216,9 @@ impl Said {
 }
 
 /// What providers say when a prompt is too long.
-const TOO_LONG: [&str; 4] = [
+const TOO_LONG: [&str; 5] = [
     "maximum context length",
+    "exceeds the context length",
     "prompt is too long",
     "context window",
     "exceeds the maximum number of tokens",
@@ -214,7 +238,7 @@ fn header_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 
 /// For how long the body of an answer asks not to be called, as Gemini's does.
 fn body_wait(body: &Json) -> Option<Duration> {
-    let details = body.pointer("/error/details")?.as_array()?;
+    let details = body.pointer("/error/details").or_else(|| body.get("details"))?.as_array()?;
     let delay = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
     Duration::try_from_secs_f64(delay.strip_suffix('s')?.parse().ok()?).ok()
 }

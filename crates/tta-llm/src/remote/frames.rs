@@ -8,8 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use genai::chat::{ChatFrameSink, FrameCtx, RawFrameRef};
 use serde_json::Value as Json;
 
+use super::{failure, usage};
 use crate::answer::Told;
-use crate::provider::Api;
+use crate::error::{CallFailure, FailureClass};
 
 /// In how many frames the name of the model is looked for.
 const NAMED_WITHIN: u32 = 4;
@@ -20,21 +21,38 @@ pub(super) struct Seen {
     pub(super) model: Option<String>,
     pub(super) id: Option<String>,
     pub(super) usage: Told,
-    /// Whether anything has come at all.
-    pub(super) any: bool,
+    /// How many frames of an answer have come.
+    frames: u32,
+    /// Whether something came that is not a frame.
+    has_noise: bool,
+    /// What went wrong, in the provider's words.
+    failure: Option<CallFailure>,
+}
+
+impl Seen {
+    /// Whether any part of an answer has come.
+    pub(super) fn any(&self) -> bool {
+        self.frames > 0
+    }
+
+    /// Why the stream has stopped before its end, as far as the frames tell.
+    pub(super) fn failure(&self) -> Option<CallFailure> {
+        let noise = || {
+            let message = "what came is not a stream of events; is the base URL that of the interface?";
+            CallFailure::new(FailureClass::Malformed, message)
+        };
+        let is_noise = self.has_noise && self.frames == 0;
+        self.failure.clone().or_else(|| is_noise.then(noise))
+    }
 }
 
 /// Reads frames as they pass.
+#[derive(Default)]
 pub(super) struct Frames {
-    api: Api,
     seen: Mutex<Seen>,
 }
 
 impl Frames {
-    pub(super) fn new(api: Api) -> Self {
-        Self { api, seen: Mutex::default() }
-    }
-
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -43,58 +61,35 @@ impl Frames {
 impl ChatFrameSink for Frames {
     fn on_frame(&self, _stream: &FrameCtx, frame: RawFrameRef<'_>) {
         let mut seen = self.seen();
-        seen.any = true;
-        let wants_name = seen.model.is_none() && frame.index < NAMED_WITHIN;
-        // Most frames are a word or two and tell nothing else: they are not read twice.
-        if !wants_name && !frame.data.contains("sage\"") && !frame.data.contains("usageMetadata") {
+        seen.has_noise |= frame.event.is_none() && frame.data.is_empty();
+        let wants_name = seen.model.is_none() && seen.frames < NAMED_WITHIN;
+        if !wants_name && !frame.data.contains("\"error\"") && !usage::may_be_in(frame.data) {
             return;
         }
-        let Some(frame) = frame.json() else { return };
-        let text = |path: &str| frame.pointer(path).and_then(Json::as_str).map(str::to_owned);
-        let first = |paths: [&str; 3]| paths.into_iter().find_map(text);
-        if wants_name {
-            seen.model = first(["/model", "/message/model", "/modelVersion"]);
-            seen.id = first(["/id", "/message/id", "/responseId"]);
-        }
-        read(self.api, &frame, &mut seen.usage);
+        let Some(frame) = frame.json().filter(Json::is_object) else { return };
+        seen.read(&frame, wants_name);
     }
 }
 
-/// Reads the usage in a frame over what earlier ones have told.
-fn read(api: Api, frame: &Json, told: &mut Told) {
-    let count = |path: &str| frame.pointer(path).and_then(Json::as_u64);
-    match api {
-        Api::Anthropic => {
-            if let Some(fresh) = count("/message/usage/input_tokens") {
-                let usage = &mut told.usage;
-                usage.cache_read_tokens = count("/message/usage/cache_read_input_tokens").unwrap_or(0);
-                usage.cache_write_tokens = count("/message/usage/cache_creation_input_tokens").unwrap_or(0);
-                usage.cache_write_1h_tokens =
-                    count("/message/usage/cache_creation/ephemeral_1h_input_tokens").unwrap_or(0);
-                usage.input_tokens = fresh + usage.cache_read_tokens + usage.cache_write_tokens;
-                told.has_input = true;
-            }
-            // What the first frame says of the answer is a guess; this is the sum.
-            if let Some(output) = count("/usage/output_tokens") {
-                told.usage.output_tokens = output;
-                told.has_output = true;
-            }
+impl Seen {
+    fn read(&mut self, frame: &Json, wants_name: bool) {
+        let is_error = frame.get("error").is_some_and(|error| !error.is_null());
+        if is_error || frame.pointer("/promptFeedback/blockReason").is_some() {
+            self.failure = Some(failure::told(frame));
         }
-        Api::Gemini => {
-            if let Some(prompt) = count("/usageMetadata/promptTokenCount") {
-                let tools = count("/usageMetadata/toolUsePromptTokenCount").unwrap_or(0);
-                told.usage.input_tokens = prompt + tools;
-                told.usage.cache_read_tokens = count("/usageMetadata/cachedContentTokenCount").unwrap_or(0);
-                told.has_input = true;
-            }
-            if let Some(said) = count("/usageMetadata/candidatesTokenCount") {
-                let thought = count("/usageMetadata/thoughtsTokenCount").unwrap_or(0);
-                told.usage.output_tokens = said + thought;
-                told.usage.reasoning_tokens = thought;
-                told.has_output = true;
-            }
+        // An error is no part of an answer, and nobody is billed for it.
+        if is_error {
+            return;
         }
-        // They tell at the end, where the client reads it.
-        Api::OpenAi | Api::Groq | Api::Ollama => {}
+        self.frames += 1;
+        if wants_name {
+            let text = |path: &&str| frame.pointer(path).and_then(Json::as_str);
+            let first = |paths: [&str; 3]| {
+                paths.iter().find_map(text).filter(|text| !text.is_empty()).map(str::to_owned)
+            };
+            self.model = first(["/model", "/message/model", "/modelVersion"]);
+            self.id = first(["/id", "/message/id", "/responseId"]);
+        }
+        usage::read(frame, &mut self.usage);
     }
 }

@@ -6,6 +6,7 @@ mod convert;
 mod failure;
 mod frames;
 mod stream;
+mod usage;
 mod web;
 
 use std::sync::Arc;
@@ -52,11 +53,14 @@ impl Remote {
 
     /// Asks, and waits for the whole answer.
     pub(crate) async fn chat(&self, model: &str, request: &ChatRequest) -> Result<Answer, CallFailure> {
-        let options = self.options(request);
-        let asked = convert::request(request);
-        let call = self.client.exec_chat(self.target(model), asked, Some(&options));
+        let key = self.key()?;
+        // A copy of the body costs microseconds. Without it the client's word is all there is, and that leaves out tokens
+        // that are billed and errors that came with status 200.
+        let options = self.options(request, key.as_deref()).with_capture_raw_body(true);
+        let asked = convert::request(request, self.provider.api);
+        let call = self.client.exec_chat(self.target(model, key), asked, Some(&options));
         let response = self.within_time(call).await?;
-        Ok(convert::answer(response))
+        convert::answer(response)
     }
 
     /// Asks for a stream. It is sent when the stream is polled.
@@ -65,15 +69,15 @@ impl Remote {
         model: &str,
         request: &ChatRequest,
     ) -> Result<RemoteStream, CallFailure> {
-        let frames = Arc::new(Frames::new(self.provider.api));
+        let (key, frames) = (self.key()?, Arc::new(Frames::default()));
         let options = self
-            .options(request)
+            .options(request, key.as_deref())
             .with_capture_tool_calls(true)
             .with_stream_header_timeout(self.provider.timeout)
             .with_stream_read_timeout(self.provider.idle_timeout)
             .with_raw_frame_sink_arc(Arc::clone(&frames) as _);
-        let asked = convert::request(request);
-        let response = self.client.exec_chat_stream(self.target(model), asked, Some(&options)).await;
+        let asked = convert::request(request, self.provider.api);
+        let response = self.client.exec_chat_stream(self.target(model, key), asked, Some(&options)).await;
         let response = response.map_err(|error| failure::read(&error))?;
         Ok(RemoteStream::new(response.stream, frames))
     }
@@ -84,11 +88,10 @@ impl Remote {
         if let Some(dimensions) = request.dimensions {
             options = options.with_dimensions(dimensions as usize);
         }
-        if !self.provider.headers.is_empty() {
-            options = options.with_headers(Headers::from(self.provider.headers.clone()));
-        }
+        let key = self.key()?;
+        options = options.with_headers(self.headers(key.as_deref()));
         let asked = genai::embed::EmbedRequest::from_texts(request.texts.clone());
-        let call = self.client.exec_embed(self.target(model), asked, Some(&options));
+        let call = self.client.exec_embed(self.target(model, key), asked, Some(&options));
         let response = self.within_time(call).await?;
         convert::vectors(response, request.texts.len())
     }
@@ -104,7 +107,7 @@ impl Remote {
         }
     }
 
-    fn target(&self, model: &str) -> ServiceTarget {
+    fn target(&self, model: &str, key: Option<String>) -> ServiceTarget {
         let adapter = match self.provider.api {
             Api::OpenAi => AdapterKind::OpenAI,
             Api::Groq => AdapterKind::Groq,
@@ -112,19 +115,35 @@ impl Remote {
             Api::Gemini => AdapterKind::Gemini,
             Api::Ollama => AdapterKind::Ollama,
         };
-        let auth = match &self.provider.key_variable {
-            Some(variable) => AuthData::from_env(variable),
-            // Servers that ask for no key ignore what they are given, and the client wants to give something.
-            None => AuthData::from_single("none"),
-        };
+        // Servers that ask for no key ignore what they are given, and the client wants to give something.
+        let auth = AuthData::from_single(key.unwrap_or_else(|| "none".to_owned()));
         ServiceTarget { endpoint: self.endpoint.clone(), auth, model: ModelIden::new(adapter, model) }
     }
 
-    fn options(&self, request: &ChatRequest) -> ChatOptions {
-        let mut options = convert::options(request);
-        if !self.provider.headers.is_empty() {
-            options = options.with_extra_headers(Headers::from(self.provider.headers.clone()));
+    /// The key, if the provider wants one.
+    fn key(&self) -> Result<Option<String>, CallFailure> {
+        let Some(variable) = &self.provider.key_variable else { return Ok(None) };
+        match std::env::var(variable).ok().filter(|key| !key.trim().is_empty()) {
+            Some(key) => Ok(Some(key.trim().to_owned())),
+            None => {
+                let message = format!("there is no key; put it into the environment as {variable}");
+                Err(CallFailure::new(FailureClass::Auth, &message))
+            }
         }
-        options
+    }
+
+    /// The headers beside those of the format.
+    fn headers(&self, key: Option<&str>) -> Headers {
+        let mut headers = Vec::new();
+        // The format has no key, but whoever serves it to others wants one.
+        if let Some(key) = key.filter(|_| self.provider.api == Api::Ollama) {
+            headers.push(("Authorization".to_owned(), format!("Bearer {key}")));
+        }
+        headers.extend(self.provider.headers.iter().cloned());
+        Headers::from(headers)
+    }
+
+    fn options(&self, request: &ChatRequest, key: Option<&str>) -> ChatOptions {
+        convert::options(request, self.provider.api).with_extra_headers(self.headers(key))
     }
 }

@@ -16,33 +16,42 @@ use crate::error::CallFailure;
 pub(crate) struct RemoteStream {
     stream: ChatStream,
     frames: Arc<Frames>,
+    /// How many calls of tools have come whole, without an identifier of the provider's.
+    nameless_calls: usize,
     has_ended: bool,
 }
 
 impl RemoteStream {
     pub(super) fn new(stream: ChatStream, frames: Arc<Frames>) -> Self {
-        Self { stream, frames, has_ended: false }
+        Self { stream, frames, nameless_calls: 0, has_ended: false }
     }
 
     /// What is known although the stream has not ended: the model, and what was told of the tokens. None if nothing
     /// has come.
     pub(crate) fn so_far(&self) -> Option<Answer> {
-        let Seen { model, id, usage, any } = self.frames.seen().clone();
-        any.then(|| Answer { model, id, usage, ..Answer::default() })
+        let seen = self.frames.seen();
+        seen.any().then(|| {
+            let Seen { model, id, usage, .. } = seen.clone();
+            Answer { model, id, usage, ..Answer::default() }
+        })
     }
 
     fn end(&self, end: StreamEnd) -> Result<Piece, CallFailure> {
         let Some(reason) = end.captured_stop_reason else {
-            return Err(CallFailure::unfinished());
+            return Err(self.unfinished());
         };
         let mut answer = self.so_far().unwrap_or_default();
-        if let Some(usage) = end.captured_usage.as_ref().map(convert::told).filter(|told| told.has_output) {
-            answer.usage = usage;
-        }
         let calls = end.captured_content.map(|content| content.into_tool_calls()).unwrap_or_default();
         answer.tool_calls = calls.into_iter().map(convert::tool_call).collect();
+        let mut nameless_calls = 0;
+        answer.tool_calls.iter_mut().for_each(|call| convert::name_call(call, &mut nameless_calls));
         answer.finish_reason = Some(convert::finish_reason(reason, !answer.tool_calls.is_empty()));
         Ok(Piece::End(Box::new(answer)))
+    }
+
+    /// Why there is no end.
+    fn unfinished(&self) -> CallFailure {
+        self.frames.seen().failure().unwrap_or_else(CallFailure::unfinished)
     }
 }
 
@@ -57,7 +66,9 @@ impl Stream for RemoteStream {
             Some(Ok(ChatStreamEvent::Chunk(chunk))) => Ok(Piece::Text(chunk.content)),
             Some(Ok(ChatStreamEvent::ReasoningChunk(chunk))) => Ok(Piece::Thought(chunk.content)),
             Some(Ok(ChatStreamEvent::ToolCallChunk(chunk))) => {
-                Ok(Piece::Called(convert::tool_call(chunk.tool_call)))
+                let mut call = convert::half_tool_call(chunk.tool_call);
+                convert::name_call(&mut call, &mut self.nameless_calls);
+                Ok(Piece::Called(call))
             }
             Some(Ok(
                 ChatStreamEvent::Start
@@ -65,8 +76,8 @@ impl Stream for RemoteStream {
                 | ChatStreamEvent::ThoughtSignatureChunk(_),
             )) => Ok(Piece::Alive),
             Some(Ok(ChatStreamEvent::End(end))) => self.end(end),
-            Some(Err(error)) => Err(failure::read(&error)),
-            None => Err(CallFailure::unfinished()),
+            Some(Err(error)) => Err(self.frames.seen().failure().unwrap_or_else(|| failure::read(&error))),
+            None => Err(self.unfinished()),
         };
         self.has_ended = matches!(piece, Ok(Piece::End(_)) | Err(_));
         Poll::Ready(Some(piece))

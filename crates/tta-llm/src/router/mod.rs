@@ -57,7 +57,7 @@ impl<A: Asking> Routing<A> {
         let left: Vec<usize> = order.iter().copied().filter(is_open).collect();
         let warm: Vec<usize> = left.iter().copied().filter(is_warm).collect();
         let (Some(&wanted), Some(&ready)) = (left.first(), warm.first()) else {
-            return Err(self.all_cooling(&left, now));
+            return Err(self.all_cooling(order, ask));
         };
         let Some(&affordable) = warm.iter().find(|index| self.is_affordable(**index, ask)) else {
             // The call itself says what is missing.
@@ -84,12 +84,26 @@ impl<A: Asking> Routing<A> {
         self.choices[index].asking.callee().estimate(ask.request)
     }
 
-    fn all_cooling(&self, left: &[usize], now: Instant) -> Error {
-        let waits = left.iter().filter_map(|index| self.choices[*index].health.cooling(now));
-        let names: Vec<&str> = left.iter().map(|index| self.choices[*index].route.as_str()).collect();
+    fn all_cooling(&self, order: &[usize], ask: &Ask<'_>) -> Error {
+        let now = Instant::now();
+        let is_out =
+            |index: &&usize| ask.tried.contains(index) || self.choices[**index].health.cooling(now).is_some();
+        let names: Vec<&str> =
+            order.iter().filter(is_out).map(|index| self.choices[*index].route.as_str()).collect();
         let message = format!("every model is cooling down after it refused calls: {}", names.join(", "));
-        let error = Error::new(ErrorKind::RateLimited, message);
-        match waits.min() {
+        self.waiting(Error::new(ErrorKind::RateLimited, message), ask)
+    }
+
+    /// An error after which it is worth to wait until the first of the models that refused is ready, and no longer.
+    fn waiting(&self, error: Error, ask: &Ask<'_>) -> Error {
+        if error.kind() != ErrorKind::RateLimited {
+            return error;
+        }
+        let now = Instant::now();
+        let refused = ask.ready_at.map(|ready| ready.saturating_duration_since(now));
+        let others = self.choices.iter().enumerate().filter(|(index, _)| !ask.tried.contains(index));
+        let others = others.filter_map(|(_, choice)| choice.health.cooling(now));
+        match refused.into_iter().chain(others).min() {
             Some(wait) => error.with_retry_after(wait),
             None => error,
         }
@@ -123,6 +137,17 @@ struct Ask<'a> {
     request: &'a ChatRequest,
     cx: &'a WorkflowContext,
     tried: Vec<usize>,
+    /// When the first of those is ready that have refused this call.
+    ready_at: Option<Instant>,
+}
+
+impl Ask<'_> {
+    fn failed(&mut self, index: usize, health: &Health) {
+        self.tried.push(index);
+        let now = Instant::now();
+        let ready = health.cooling(now).map(|wait| now + wait);
+        self.ready_at = self.ready_at.into_iter().chain(ready).min();
+    }
 }
 
 impl<A: Asking> Primitive for Routing<A> {
@@ -130,7 +155,7 @@ impl<A: Asking> Primitive for Routing<A> {
     type Out = A::Answer;
 
     async fn run(&self, request: ChatRequest, cx: &WorkflowContext) -> Result<A::Answer> {
-        let mut ask = Ask { request: &request, cx, tried: Vec::new() };
+        let mut ask = Ask { request: &request, cx, tried: Vec::new(), ready_at: None };
         let (order, first) = self.pick.order(&self.choices, &request, cx)?;
         let mut failures: Option<Error> = None;
         loop {
@@ -148,10 +173,10 @@ impl<A: Asking> Primitive for Routing<A> {
                 }
                 Err(error) => {
                     trial.failed(CallFailure::of(&error), self.cooldown);
-                    ask.tried.push(index);
+                    ask.failed(index, &choice.health);
                     let is_last = ask.tried.len() == self.choices.len();
                     if is_last || !self.goes_on_after(&error) {
-                        return Err(joined(failures, error));
+                        return Err(joined(failures, self.waiting(error, &ask)));
                     }
                     failures = Some(joined(failures, error));
                 }
