@@ -25,8 +25,9 @@ fn assert_unique<'a>(names: impl IntoIterator<Item = &'a str>) {
     }
 }
 
-/// The units in use, and nothing else: an annotation counts things.
+/// The units in use, and nothing else: an annotation counts things, perhaps in a second.
 fn is_ucum(unit: &str) -> bool {
+    let unit = unit.strip_suffix("/s").unwrap_or(unit);
     let annotation = unit.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     ["1", "s", "ms", "By"].contains(&unit) || annotation.is_some_and(|text| text == "USD" || is_snake(text))
 }
