@@ -144,9 +144,8 @@ fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<Finding> {
             || OTHER_VARIABLES.contains(&name)
             || name.starts_with("OTEL_EXPORTER_OTLP_")
             || name.starts_with("OTEL_INSTRUMENTATION_")
-            // The calls of models read these.
+            // The calls of models read these, and the one of the GenAI conventions.
             || name.starts_with("TTA_LLM_")
-            || name.starts_with("OTEL_INSTRUMENTATION_GENAI_")
             || name.starts_with("TTA_TEST_")
     };
     let unknown = names.filter(|name| name.starts_with("OTEL_") || name.starts_with("TTA_"));

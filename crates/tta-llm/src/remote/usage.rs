@@ -9,7 +9,7 @@ use crate::answer::Told;
 
 /// Reads what the body of an answer, or a frame of a stream, tells of tokens, over what earlier frames have told.
 pub(super) fn read(body: &Json, told: &mut Told) {
-    let object = |path: &str| body.pointer(path).filter(|usage| usage.is_object());
+    let object = |path: &str| at(body, path).filter(|usage| usage.is_object());
     if let Some(usage) = object("/usageMetadata") {
         gemini(usage, told);
     } else if let Some(usage) = object("/message/usage") {
@@ -31,8 +31,13 @@ pub(super) fn may_be_in(frame: &str) -> bool {
     ["_tokens\"", "TokenCount\"", "eval_count\""].iter().any(|word| frame.contains(word))
 }
 
+/// What lies at a path of plain keys. JSON pointers do the same with an allocation for each key.
+fn at<'a>(body: &'a Json, path: &str) -> Option<&'a Json> {
+    path.split('/').skip(1).try_fold(body, |body, key| body.get(key))
+}
+
 fn count(usage: &Json, path: &str) -> Option<u64> {
-    usage.pointer(path).and_then(Json::as_u64)
+    at(usage, path).and_then(Json::as_u64)
 }
 
 fn openai(usage: &Json, told: &mut Told) {
@@ -40,7 +45,7 @@ fn openai(usage: &Json, told: &mut Told) {
     let completion = count(usage, "/completion_tokens").unwrap_or(0);
     // Some servers fill the form with zeros until they know; no prompt has no tokens.
     if prompt > 0 {
-        let details = |key: &str| count(usage, &format!("/prompt_tokens_details/{key}"));
+        let details = |key: &str| usage.get("prompt_tokens_details")?.get(key)?.as_u64();
         let cached = details("cached_tokens").or_else(|| count(usage, "/prompt_cache_hit_tokens"));
         told.usage.input_tokens = prompt;
         told.usage.cache_read_tokens = cached.unwrap_or(0);
@@ -51,8 +56,8 @@ fn openai(usage: &Json, told: &mut Told) {
         let reasoning = count(usage, "/completion_tokens_details/reasoning_tokens").unwrap_or(0);
         // One provider leaves the thoughts out of the answer's tokens; the sum tells.
         let total = count(usage, "/total_tokens").unwrap_or(0);
-        let is_apart = reasoning > 0 && total == prompt + completion + reasoning;
-        told.usage.output_tokens = if is_apart { completion + reasoning } else { completion };
+        let is_apart = reasoning > 0 && total == prompt.saturating_add(completion).saturating_add(reasoning);
+        told.usage.output_tokens = if is_apart { completion.saturating_add(reasoning) } else { completion };
         told.usage.reasoning_tokens = reasoning;
         told.has_output = true;
     }
@@ -64,13 +69,14 @@ fn anthropic_input(usage: &Json, told: &mut Told) {
     let hour = count(usage, "/cache_creation/ephemeral_1h_input_tokens");
     let read = count(usage, "/cache_read_input_tokens").unwrap_or(known.cache_read_tokens);
     let write = count(usage, "/cache_creation_input_tokens").unwrap_or(known.cache_write_tokens);
-    if fresh + read + write == 0 {
+    let all = fresh.saturating_add(read).saturating_add(write);
+    if all == 0 {
         return;
     }
     known.cache_read_tokens = read;
     known.cache_write_tokens = write;
     known.cache_write_1h_tokens = hour.unwrap_or(known.cache_write_1h_tokens);
-    known.input_tokens = fresh + read + write;
+    known.input_tokens = all;
     told.has_input = true;
 }
 
@@ -84,7 +90,7 @@ fn anthropic_output(usage: &Json, told: &mut Told) {
 
 fn gemini(usage: &Json, told: &mut Told) {
     let prompt = count(usage, "/promptTokenCount").unwrap_or(0);
-    let input = prompt + count(usage, "/toolUsePromptTokenCount").unwrap_or(0);
+    let input = prompt.saturating_add(count(usage, "/toolUsePromptTokenCount").unwrap_or(0));
     if input > 0 {
         told.usage.input_tokens = input;
         told.usage.cache_read_tokens = count(usage, "/cachedContentTokenCount").unwrap_or(0);
@@ -94,7 +100,7 @@ fn gemini(usage: &Json, told: &mut Told) {
     let is_nothing = input > 0 && count(usage, "/totalTokenCount") == Some(input);
     if said.is_some() || thought.is_some() || is_nothing {
         told.usage.reasoning_tokens = thought.unwrap_or(0);
-        told.usage.output_tokens = said.unwrap_or(0) + told.usage.reasoning_tokens;
+        told.usage.output_tokens = said.unwrap_or(0).saturating_add(told.usage.reasoning_tokens);
         told.has_output = true;
     }
 }

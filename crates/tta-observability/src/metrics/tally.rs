@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{PoisonError, RwLock};
 
+use foldhash::fast::RandomState;
 use tta_model::Text;
 use tta_model::name::metric::{self, Metric, OTHER};
 
@@ -139,7 +140,7 @@ pub(super) struct Spread {
 /// The facts that one thread, or all of them, have counted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tallies {
-    pub(super) by_fact: HashMap<Fact, HashMap<Values, Tally>>,
+    pub(super) by_fact: HashMap<Fact, HashMap<Values, Tally, RandomState>, RandomState>,
     /// How many measurements were counted together with others.
     pub(super) folded: HashMap<Fact, u64>,
 }

@@ -1,6 +1,7 @@
 //! What a call of a model costs beside the work of the client that speaks to the provider.
 //!
-//! A server on this machine answers every request with the same short answer. In each round the client alone, and the
+//! A server on this machine answers every request with the same short answer. In each round the client alone (asked for
+//! what a primitive needs of it: usage, tool calls, the body), and the
 //! flow around the same client with all signals on, ask it in turn; a figure is the median over the rounds of the CPU
 //! time of the thread that asks, for one call. The difference is ours. Written to `target/bench/llm.json`.
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
@@ -159,7 +160,8 @@ impl World {
 
     async fn client_asks(&self) {
         let request = genai::chat::ChatRequest::from_user("Why?");
-        let options = ChatOptions::default().with_capture_usage(true);
+        // With the copy of the body, out of which tokens are read that the client does not tell.
+        let options = ChatOptions::default().with_capture_usage(true).with_capture_raw_body(true);
         self.client.exec_chat(self.target.clone(), request, Some(&options)).await.unwrap();
     }
 
