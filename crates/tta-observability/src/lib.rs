@@ -25,4 +25,7 @@ mod ticker;
 mod ways;
 
 pub use counts::{DropReason, LogCounts, SpanCounts};
+/// What takes secrets out of what is told, and the rule that an application may add.
+pub use tta_redact as redact;
+
 pub use init::{DROP_TIMEOUT, Guard, InitError, Telemetry, init};

@@ -30,7 +30,7 @@ pub use tta_model::{Text, Value};
 #[cfg(feature = "observability")]
 pub use tta_observability::{
     DROP_TIMEOUT, DropReason, Guard, InitError, LogCounts, SpanCounts, Telemetry, config, cost, doctor,
-    export, init, logs, metrics, propagation, recorder, resource, sampling, slo,
+    export, init, logs, metrics, propagation, recorder, redact, resource, sampling, slo,
 };
 pub use tta_primitives::*;
 #[cfg(feature = "redis")]
