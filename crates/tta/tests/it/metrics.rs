@@ -128,7 +128,7 @@ fn two_threads_flat_out_are_counted_to_the_unit() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_way_to_end_has_its_status() {
     let world = World::new(Telemetry::new().sampler(Sampler::AlwaysOff));
     let cx = world.context();
