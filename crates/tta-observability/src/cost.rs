@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
 use tta_model::Text;
 use tta_model::name::metric::OTHER;
 use tta_primitives::MicroUsd;
@@ -79,13 +80,16 @@ struct Book {
     total: Amounts,
     saved: u128,
     /// By dimension.
-    spending: [HashMap<Text, Amounts>; DIMENSIONS],
-    savings: HashMap<&'static str, HashMap<Text, u128>>,
+    spending: [Lines<Amounts>; DIMENSIONS],
+    savings: HashMap<&'static str, Lines<u128>>,
     folded: u64,
 }
 
 /// How many dimensions there are: workflow, primitive, agent, session, model.
 const DIMENSIONS: usize = 5;
+
+/// What belongs to each key.
+type Lines<V> = HashMap<Text, V, RandomState>;
 
 /// Wide enough that no sum is ever cut.
 #[derive(Clone, Copy, Debug, Default)]
@@ -172,31 +176,32 @@ impl Book {
     fn spend(&mut self, keys: [Text; DIMENSIONS], amounts: Amounts) {
         self.total.add(amounts);
         for (lines, key) in self.spending.iter_mut().zip(keys) {
-            let (line, is_folded) = line(lines, key);
-            line.add(amounts);
-            self.folded += u64::from(is_folded);
+            self.folded += u64::from(change(lines, key, |line| line.add(amounts)));
         }
     }
 
     fn save(&mut self, source: &'static str, primitive: &Text, amount: u128) {
         self.saved += amount;
         let lines = self.savings.entry(source).or_default();
-        let (line, is_folded) = line(lines, primitive.clone());
-        *line += amount;
-        self.folded += u64::from(is_folded);
+        self.folded += u64::from(change(lines, primitive.clone(), |line| *line += amount));
     }
 }
 
-/// The line of a key, and whether it is that of all others because there is no room for one more.
-fn line<V: Default>(lines: &mut HashMap<Text, V>, key: Text) -> (&mut V, bool) {
-    let is_folded = !lines.contains_key(&key) && key != NOBODY && !has_room(lines);
+/// Changes the line of a key, and says whether it was that of all others because there is no room for one more.
+fn change<V: Default>(lines: &mut Lines<V>, key: Text, change: impl FnOnce(&mut V)) -> bool {
+    if let Some(line) = lines.get_mut(&key) {
+        change(line);
+        return false;
+    }
+    let is_folded = key != NOBODY && !has_room(lines);
     let key = if is_folded { Text::Static(OTHER) } else { key };
-    (lines.entry(key).or_default(), is_folded)
+    change(lines.entry(key).or_default());
+    is_folded
 }
 
 /// Whether one more key may have a line. The line for all others and that for nobody are not among those that are
 /// bounded.
-fn has_room<V>(lines: &HashMap<Text, V>) -> bool {
+fn has_room<V>(lines: &Lines<V>) -> bool {
     let extra = [OTHER, NOBODY].into_iter().filter(|key| lines.contains_key(*key)).count();
     lines.len() - extra < MAX_KEYS
 }
@@ -209,7 +214,7 @@ impl Amounts {
     }
 }
 
-fn lines(lines: HashMap<Text, Amounts>) -> Vec<CostLine> {
+fn lines(lines: Lines<Amounts>) -> Vec<CostLine> {
     let line = |(key, amounts): (Text, Amounts)| {
         let Amounts { spent, calls, tokens } = amounts;
         CostLine { key, spent: micro_usd(spent), calls, tokens }
@@ -219,8 +224,8 @@ fn lines(lines: HashMap<Text, Amounts>) -> Vec<CostLine> {
     lines
 }
 
-fn savings_lines(savings: HashMap<&'static str, HashMap<Text, u128>>) -> Vec<SavingsLine> {
-    let of_source = |(source, lines): (&'static str, HashMap<Text, u128>)| {
+fn savings_lines(savings: HashMap<&'static str, Lines<u128>>) -> Vec<SavingsLine> {
+    let of_source = |(source, lines): (&'static str, Lines<u128>)| {
         let line = move |(primitive, saved)| SavingsLine {
             source: Text::Static(source),
             primitive,
