@@ -52,6 +52,26 @@ pub fn unit() -> f64 {
     with(|generator| generator.random())
 }
 
+/// A position at random, each as often as its weight says in proportion to the others; the last one if all weights
+/// are zero.
+#[must_use]
+pub fn weighted(weights: &[u32]) -> usize {
+    position(weights, unit())
+}
+
+/// The position at which a point in `0.0..1.0` lies when every position has its weight.
+fn position(weights: &[u32], point: f64) -> usize {
+    let total: f64 = weights.iter().copied().map(f64::from).sum();
+    let mut left = point * total;
+    for (index, weight) in weights.iter().enumerate() {
+        left -= f64::from(*weight);
+        if left < 0.0 {
+            return index;
+        }
+    }
+    weights.iter().rposition(|weight| *weight > 0).unwrap_or(0)
+}
+
 /// The number in `0.0..1.0` at a place of the sequence that belongs to a seed; the same wherever it is drawn.
 #[cfg(feature = "test-kit")]
 pub(crate) fn unit_at(seed: u64, place: u64) -> f64 {

@@ -82,7 +82,7 @@ impl Pick {
             Self::Latency => quickest_first(&mut order, choices),
             Self::Weighted => {
                 let weights: Vec<u32> = choices.iter().map(|choice| choice.candidate.weight).collect();
-                let chosen = weighted(&weights, random::unit());
+                let chosen = random::weighted(&weights);
                 order.sort_by_key(|index| (*index != chosen, Reverse(weights[*index])));
                 "weight"
             }
@@ -119,19 +119,6 @@ fn distance(wanted: ModelTier, tier: Option<ModelTier>) -> u8 {
     }
 }
 
-/// The position at which a point in `0.0..1.0` lies when every position has its weight.
-fn weighted(weights: &[u32], point: f64) -> usize {
-    let total: f64 = weights.iter().copied().map(f64::from).sum();
-    let mut left = point * total;
-    for (index, weight) in weights.iter().enumerate() {
-        left -= f64::from(*weight);
-        if left < 0.0 {
-            return index;
-        }
-    }
-    weights.len() - 1
-}
-
 impl fmt::Debug for Pick {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
@@ -153,14 +140,5 @@ mod tests {
         check(Fast, [Fast, Balanced, Quality]);
         check(Balanced, [Balanced, Quality, Fast]);
         check(Quality, [Quality, Balanced, Fast]);
-    }
-
-    #[test]
-    fn weights_divide_the_points() {
-        let check = |point: f64, expect: usize| assert_eq!(weighted(&[1, 0, 3], point), expect, "{point}");
-        check(0.0, 0);
-        check(0.249, 0);
-        check(0.25, 2);
-        check(0.999_999, 2);
     }
 }

@@ -127,7 +127,7 @@ impl<I> Strategy<I> {
             Self::Latency => observed.quickest(),
             Self::Weighted => {
                 let weights: Vec<u32> = routes.iter().map(|route| route.weight).collect();
-                first(weighted(&weights, random::unit()))
+                first(random::weighted(&weights))
             }
             Self::RoundRobin => first(observed.turns.fetch_add(1, Ordering::Relaxed) % routes.len()),
         }
@@ -156,19 +156,6 @@ impl<I> fmt::Debug for Strategy<I> {
 pub(super) enum Choice {
     Route { index: usize, reason: &'static str },
     None { reason: &'static str, wanted: Text },
-}
-
-/// The position at which a point in `0.0..1.0` lies when every position has its weight.
-fn weighted(weights: &[u32], point: f64) -> usize {
-    let total: f64 = weights.iter().copied().map(f64::from).sum();
-    let mut left = point * total;
-    for (index, weight) in weights.iter().enumerate() {
-        left -= f64::from(*weight);
-        if left < 0.0 {
-            return index;
-        }
-    }
-    weights.iter().rposition(|weight| *weight > 0).unwrap_or(0)
 }
 
 /// What was observed of the routes of one router.
@@ -287,15 +274,6 @@ fn nanos(took: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn weights_divide_the_points() {
-        let check = |point: f64, expect: usize| assert_eq!(weighted(&[1, 0, 3], point), expect, "{point}");
-        check(0.0, 0);
-        check(0.249, 0);
-        check(0.25, 2);
-        check(0.999_999, 2);
-    }
 
     #[test]
     fn the_untried_come_first_and_a_quick_failure_does_not_win() {
