@@ -52,7 +52,7 @@ pub fn unit() -> f64 {
     with(|generator| generator.random())
 }
 
-/// A position at random, each as often as its weight says in proportion to the others; the last one if all weights
+/// A position at random, each as often as its weight says in proportion to the others; the first one if all weights
 /// are zero.
 #[must_use]
 pub fn weighted(weights: &[u32]) -> usize {
