@@ -164,6 +164,8 @@ impl Call {
         if !has_input {
             usage.input_tokens = tokens::count_request(model, request);
         }
+        // Some providers say zero until they know; what came is not nothing.
+        let has_output = has_output && (usage.output_tokens > 0 || answer.is_empty());
         if !has_output {
             let said = tokens::count_answer(model, &answer.text, &answer.tool_calls);
             usage.output_tokens = said + tokens::count(model, &answer.thoughts);
