@@ -12,6 +12,9 @@ const SHORTEST: usize = 4;
 /// How much may open before the quote of a value, in bytes.
 const OPENING: usize = 40;
 
+/// How deep objects are looked into for the value of a name.
+const DEEPEST: usize = 4;
+
 /// What stands where a value is not told, or in a program where its type is.
 const PLACEHOLDERS: [&str; 18] = [
     "null",
@@ -48,8 +51,19 @@ pub(crate) struct Value {
     pub(crate) is_quoted: bool,
 }
 
-/// Reads a value. In a setting that begins its line, only a space ends it.
+/// Reads a value, or the first one of an object. In a setting that begins its line, only a space ends it.
 pub(crate) fn read(text: &str, at: usize, starts_line: bool) -> Value {
+    let mut value = plain(text, at, starts_line);
+    for _ in 0..DEEPEST {
+        let is_key = value.is_quoted && text[at..value.start].contains('{');
+        let behind = text[value.end..].trim_start_matches(['\\', '"', '\'', '`']).trim_start();
+        let Some(inner) = behind.strip_prefix(':').filter(|_| is_key) else { break };
+        value = plain(text, text.len() - inner.len(), false);
+    }
+    value
+}
+
+fn plain(text: &str, at: usize, starts_line: bool) -> Value {
     let start = opened(text, at);
     let rest = &text[start..];
     let depth = rest.bytes().take_while(|byte| *byte == b'\\').count();
