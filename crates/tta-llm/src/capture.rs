@@ -134,6 +134,8 @@ impl Capture {
             }
             Json::Array(_) | Json::Object(_) if depth == MAX_DEPTH => Json::Null,
             Json::Array(values) => values.iter().map(|value| self.value(name, value, depth + 1)).collect(),
+            // All of it is one, whatever its fields are called.
+            Json::Object(_) if tta_redact::is_secret(name, "") => Json::from(tta_redact::REDACTED),
             Json::Object(fields) => {
                 let field =
                     |(key, value): (&String, &Json)| (self.text(key), self.value(key, value, depth + 1));
@@ -169,6 +171,13 @@ mod tests {
         let expect =
             json!({"city": "Paris", "password": "[redacted]", "n": 3, "more": [{"api_key": "[redacted]"}]});
         assert_eq!(shown, expect);
+    }
+
+    #[test]
+    fn a_secret_may_be_an_object() {
+        let arguments = json!({"password": {"text": "hunter22", "hint": {"of": 5}}, "tokens": {"input": 5}});
+        let shown = Capture::on().value("", &arguments, 0);
+        assert_eq!(shown, json!({"password": "[redacted]", "tokens": {"input": 5}}));
     }
 
     #[test]
