@@ -10,6 +10,9 @@ use crate::error::{CallFailure, FailureClass};
 /// How much the latest call counts in the average.
 const SMOOTHING: f64 = 0.3;
 
+/// For ever, as far as a program is concerned: a hundred years.
+const LONGEST_COOLDOWN: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// How a model has done lately.
 #[derive(Debug, Default)]
 pub(super) struct Health {
@@ -42,7 +45,9 @@ impl Health {
     }
 
     fn cool(&self, wait: Duration) {
-        let until = Instant::now() + wait;
+        let now = Instant::now();
+        // What goes beyond the clock is for ever.
+        let until = now.checked_add(wait).unwrap_or(now + LONGEST_COOLDOWN);
         let mut state = self.state();
         state.cooling_until = Some(state.cooling_until.map_or(until, |before| before.max(until)));
     }
