@@ -29,6 +29,7 @@ pub(crate) use structured::Structured;
 
 use crate::answer::{Answer, Told};
 use crate::error::CallFailure;
+use crate::model::Defaults;
 use crate::request::ChatRequest;
 use crate::response::{ChatResponse, FinishReason};
 use crate::tokens;
@@ -236,6 +237,14 @@ pub(crate) trait Asking: Send + Sync + 'static {
     const ACTION: &'static str;
 
     fn callee(&self) -> &Arc<Callee>;
+
+    /// What the model does unless a request says otherwise.
+    fn defaults(&self) -> &Defaults;
+
+    /// What a request will cost, about, with what it leaves to the model.
+    fn estimate(&self, request: &ChatRequest) -> MicroUsd {
+        self.callee().estimate(&self.defaults().fill(request.clone()))
+    }
 
     fn ask(
         &self,
