@@ -162,7 +162,9 @@ fn a_text_that_looks_like_many_secrets_takes_no_long() {
 
 #[test]
 fn colours_of_a_terminal_hide_no_secret() {
-    for escape in ["\u{1b}[31m", "\u{1b}[1;38:5:208m", "\u{1b}[m", r"\u001b[31m", r"\x1b[0;1m", r"\033[1m", r"\e[0m"] {
+    for escape in
+        ["\u{1b}[31m", "\u{1b}[1;38:5:208m", "\u{1b}[m", r"\u001b[31m", r"\x1b[0;1m", r"\033[1m", r"\e[0m"]
+    {
         check(&format!("{escape}sk-abcdefghijklmnop1234\u{1b}[0m"), &format!("{escape}[redacted]\u{1b}[0m"));
         check(&format!("{escape}4111111111111111\u{1b}[0m"), &format!("{escape}[redacted]\u{1b}[0m"));
     }
