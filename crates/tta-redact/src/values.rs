@@ -69,6 +69,11 @@ fn plain(text: &str, at: usize, starts_line: bool) -> Value {
     let depth = rest.bytes().take_while(|byte| *byte == b'\\').count();
     if let Some(quote @ (b'"' | b'\'' | b'`')) = rest.as_bytes().get(depth) {
         let start = start + depth + 1;
+        // What was replaced before ends there, also where its quote has no other one.
+        let behind = text[start..].strip_prefix(REDACTED);
+        if behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(['"', '\'', '`', '\\'])) {
+            return Value { start, end: start + REDACTED.len(), is_quoted: true };
+        }
         return Value { start, end: closing(text, start, (depth, *quote)), is_quoted: true };
     }
     let is_end = |c: char| c.is_whitespace() || "\"'`<>".contains(c) || (!starts_line && "&,;".contains(c));
@@ -76,6 +81,14 @@ fn plain(text: &str, at: usize, starts_line: bool) -> Value {
     end = escaped_break(&rest[..end]).unwrap_or(end);
     // The quote that ends the value may itself be quoted.
     end = rest[..end].trim_end_matches('\\').len();
+    // What closes behind a number in JSON, or behind what stands for one, is no part of it.
+    let number = rest[..end].trim_end_matches(['}', ']']);
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    if number == REDACTED.trim_end_matches(']') && rest.starts_with(REDACTED) {
+        end = REDACTED.len();
+    } else if is_number && !number.is_empty() {
+        end = number.len();
+    }
     Value { start, end: start + end, is_quoted: false }
 }
 
@@ -116,6 +129,8 @@ pub(crate) fn is_placeholder(shown: &str, value: &Value) -> bool {
         || shown == REDACTED
         || PLACEHOLDERS.contains(&&*lower)
         || shown.chars().all(|c| "*x.-_•".contains(c))
+        // A text that ends with a name and its sign: what follows is the JSON around it.
+        || value.is_quoted && shown.chars().all(|c| "[]{},: \n\t".contains(c))
         || is_reference
         || is_code
 }

@@ -186,3 +186,14 @@ fn names_without_an_end_are_passed_over_once() {
     let names = "secret_key".repeat(100_000);
     assert_eq!(secrets(&names), names);
 }
+
+#[test]
+fn what_closes_behind_a_number_stays() {
+    check(r#"[{"password":12345678}]"#, r#"[{"password":[redacted]}]"#);
+    check(r#"{"of":["password",5]}]},"#, r#"{"of":["password",5]}]},"#);
+    check("password=1234}x", "password=[redacted]");
+    let asked = r#"[{"content":"What is my password:"}],"role":"user"},{"role":"tool"}]"#;
+    check(asked, asked);
+    let open = r#"[{"content":"password='[redacted]"}],"role":"user"}]"#;
+    check(open, open);
+}
