@@ -229,7 +229,7 @@ pub(crate) fn ends_in_colour(before: &[u8]) -> bool {
             let end = begin.len().checked_sub(escape.len()).map(|from| &begin[from..]);
             end.is_some_and(|end| end.eq_ignore_ascii_case(escape))
         };
-        escapes.iter().any(|escape| ends_with(escape))
+        escapes.iter().any(ends_with)
     })
 }
 
