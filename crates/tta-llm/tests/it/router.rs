@@ -316,3 +316,20 @@ async fn a_model_may_be_left_alone_for_ever() {
     }
     assert_eq!(a.received().len(), 1);
 }
+
+#[tokio::test]
+async fn a_model_that_only_ever_failed_is_not_taken_for_the_quickest() {
+    let (status, body) = (OPENAI.unauthorized)();
+    let dead = Server::start([refuses(status, &body)]).await;
+    let well = Server::start([answers("well")]).await;
+    let router =
+        ModelRouter::new(Pick::Latency).candidate(model("dead", &dead)).candidate(model("well", &well));
+    let (flow, run) = (router.chat().unwrap(), Run::new());
+    for _ in 0..3 {
+        assert_eq!(flow.run(ask(), &run.cx).await.unwrap().provider, "well");
+    }
+    assert_eq!((dead.received().len(), well.received().len()), (1, 3));
+    let expect =
+        [("dead/m", "unobserved"), ("well/m", "fallback"), ("well/m", "quickest"), ("well/m", "quickest")];
+    decided(&run.tape, &expect);
+}
