@@ -20,6 +20,13 @@ pub(crate) struct Answer {
     pub(crate) usage: Told,
 }
 
+impl Answer {
+    /// Whether the model has neither said nor thought nor called anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.thoughts.is_empty() && self.tool_calls.is_empty()
+    }
+}
+
 /// What a provider told of the tokens of a call. What it did not tell is counted here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {

@@ -3,6 +3,7 @@
 //! Off by default: prompts hold what users write, and spans are read by more people than that. On, every text is cut to
 //! a length and what looks like a secret is taken out.
 
+use serde::de::IgnoredAny;
 use serde_json::{Value as Json, json};
 use tta_model::name::attribute as a;
 use tta_primitives::WorkflowContext;
@@ -94,7 +95,7 @@ impl Capture {
         let message = json!([{
             "role": "assistant",
             "parts": self.parts(&answer.text, &answer.tool_calls),
-            "finish_reason": reason.unwrap_or("error"),
+            "finish_reason": self.text(reason.unwrap_or("error")),
         }]);
         cx.set_attribute(a::GEN_AI_OUTPUT_MESSAGES.key(), message.to_string());
     }
@@ -102,7 +103,8 @@ impl Capture {
     fn message(self, message: &Message) -> Json {
         let parts = match &message.tool_call_id {
             Some(id) => {
-                vec![json!({ "type": "tool_call_response", "id": id, "response": self.text(&message.text) })]
+                let (id, response) = (self.text(id), self.text(&message.text));
+                vec![json!({ "type": "tool_call_response", "id": id, "response": response })]
             }
             None => self.parts(&message.text, &message.tool_calls),
         };
@@ -113,14 +115,19 @@ impl Capture {
         let text = Some(text).filter(|text| !text.is_empty());
         let text = text.map(|text| json!({ "type": "text", "content": self.text(text) }));
         let calls = calls.iter().map(|call| {
-            let arguments = self.value("", &call.arguments, 0);
-            json!({ "type": "tool_call", "id": call.id, "name": call.name, "arguments": arguments })
+            let arguments = Some(self.value("", &call.arguments, 0)).filter(lasts);
+            let arguments = arguments.unwrap_or_else(|| tta_redact::REDACTED.into());
+            let (id, name) = (self.text(&call.id), self.text(&call.name));
+            json!({ "type": "tool_call", "id": id, "name": name, "arguments": arguments })
         });
         text.into_iter().chain(calls).collect()
     }
 
     fn text(self, text: &str) -> String {
-        tta_redact::bounded(text, self.max_text_bytes)
+        let shown = tta_redact::bounded(text, self.max_text_bytes);
+        // Alone and before something else, as it will stand.
+        let lasts = lasts(&json!([{ "text": shown, "type": "0" }]));
+        if lasts { shown } else { tta_redact::REDACTED.to_owned() }
     }
 
     /// The arguments of a tool without secrets, of which a name may tell.
@@ -134,6 +141,8 @@ impl Capture {
             }
             Json::Array(_) | Json::Object(_) if depth == MAX_DEPTH => Json::Null,
             Json::Array(values) => values.iter().map(|value| self.value(name, value, depth + 1)).collect(),
+            // All of it is one, whatever its fields are called.
+            Json::Object(_) if tta_redact::is_secret(name, "") => Json::from(tta_redact::REDACTED),
             Json::Object(fields) => {
                 let field =
                     |(key, value): (&String, &Json)| (self.text(key), self.value(key, value, depth + 1));
@@ -142,6 +151,14 @@ impl Capture {
             Json::Null | Json::Bool(_) => value.clone(),
         }
     }
+}
+
+/// Whether what is written here is still JSON after secrets are looked for once more on its way out: half a quote or a
+/// number has nothing to stay within.
+fn lasts(json: &Json) -> bool {
+    let text = json.to_string();
+    let shown = tta_redact::secrets(&text);
+    shown == text || serde_json::from_str::<IgnoredAny>(&shown).is_ok()
 }
 
 #[cfg(test)]
@@ -169,6 +186,37 @@ mod tests {
         let expect =
             json!({"city": "Paris", "password": "[redacted]", "n": 3, "more": [{"api_key": "[redacted]"}]});
         assert_eq!(shown, expect);
+    }
+
+    #[test]
+    fn a_secret_may_be_an_object() {
+        let arguments = json!({"password": {"text": "hunter22", "hint": {"of": 5}}, "tokens": {"input": 5}});
+        let shown = Capture::on().value("", &arguments, 0);
+        assert_eq!(shown, json!({"password": "[redacted]", "tokens": {"input": 5}}));
+    }
+
+    #[test]
+    fn what_is_captured_is_json_after_it_is_looked_at_once_more() {
+        let said = [
+            "What is my password:",
+            "password='hunter22",
+            "it is --token '",
+            "api_key:'",
+            "api_key\\",
+            "-----BEGIN A KEY-----",
+            "sk-abcdefghijklmnop1234",
+        ];
+        for text in said {
+            let arguments = json!({ text: 12_345_678, "more": [text, 12_345_678, { text: 5 }] });
+            let call = ToolCall { id: text.to_owned(), name: text.to_owned(), arguments };
+            let called = Message { tool_calls: vec![call], ..Message::assistant(text) };
+            let messages = [called, Message::tool(text, text), Message::user(text), Message::user("0")];
+            let messages: Vec<Json> = messages.iter().map(|message| Capture::on().message(message)).collect();
+            let written = Json::from(messages).to_string();
+            let shown = tta_redact::secrets(&written);
+            assert!(serde_json::from_str::<IgnoredAny>(&shown).is_ok(), "{text}: {shown}");
+            assert!(!shown.contains("abcdefgh") && !shown.contains("hunter22"), "{shown}");
+        }
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub(crate) fn check(name: &str) -> Result<(), &'static str> {
 /// Answers when all of the answer would have come.
 pub(crate) async fn chat(local: &Local, model: &str, request: &ChatRequest) -> Result<Answer, CallFailure> {
     let script = local::answer(request, local);
-    let took = script.chunk_after.iter().sum::<Duration>() + script.first_chunk_after;
+    let took =
+        script.chunk_after.iter().fold(script.first_chunk_after, |sum, wait| sum.saturating_add(*wait));
     if !took.is_zero() {
         sleep(took).await;
     }
@@ -100,5 +101,19 @@ impl Stream for LocalStream {
             None => self.end.take().map(Piece::End),
         };
         Poll::Ready(piece.map(Ok))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_may_take_for_ever() {
+        let local = Local { pace: f64::INFINITY, ..Local::default() };
+        let request = ChatRequest::user("Tests find faults. Faults cost money.");
+        let answer = chat(&local, local::MODEL, &request);
+        let a_year = Duration::from_secs(365 * 24 * 60 * 60);
+        assert!(tokio::time::timeout(a_year, answer).await.is_err());
     }
 }

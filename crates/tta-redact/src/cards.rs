@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use crate::scan::ends_in_colour;
+
 /// How many digits a group has that every number of a card contains; so every so many bytes one is looked at.
 const STRIDE: usize = 4;
 
@@ -66,7 +68,8 @@ fn stands_alone(bytes: &[u8], run: &Range<usize>) -> bool {
     let before = run.start.checked_sub(1).map(|at| bytes[at]);
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
     let after = bytes.get(run.end).is_some_and(u8::is_ascii_alphabetic);
-    (escaped || encoded || !before.is_some_and(is_part)) && !after
+    let coloured = ends_in_colour(&bytes[..run.start]);
+    (escaped || encoded || coloured || !before.is_some_and(is_part)) && !after
 }
 
 fn in_run(bytes: &[u8], run: &Range<usize>, found: &mut Vec<Range<usize>>) {

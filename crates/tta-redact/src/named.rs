@@ -137,7 +137,8 @@ fn link(text: &str, name: &Range<usize>) -> Option<(usize, Link)> {
     if let Some(value) = rest.strip_prefix(',').filter(|_| is_quoted) {
         return behind(values::strip_value_name(value), Link::Loose);
     }
-    if is_option(&text[..name.start]) && rest.len() < unquoted.len() {
+    // In this order: what precedes a name without a space behind it may be the whole text, for every name in it.
+    if rest.len() < unquoted.len() && is_option(&text[..name.start]) {
         return behind(rest, Link::Sign);
     }
     if let Some(value) = rest.strip_prefix('>') {

@@ -19,6 +19,9 @@ const WINDOW: usize = 1_024;
 /// How long a word is at most that makes what has the shape of a key look like words.
 const LONGEST_WORD_OF_KEY: usize = 12;
 
+/// How many bytes the numbers of a colour have at most.
+const LONGEST_COLOUR: usize = 32;
+
 /// What the marks of one kind begin.
 #[derive(Clone, Copy, Debug)]
 enum Mark {
@@ -209,9 +212,25 @@ fn ends_in_word(before: &[u8]) -> bool {
         [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f'] => false,
         [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => false,
         [.., b'\\', b'u', a, b, c, d] if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) => false,
-        [.., last] => last.is_ascii_alphanumeric(),
+        [.., last] => last.is_ascii_alphanumeric() && !ends_in_colour(before),
         [] => false,
     }
+}
+
+/// Whether a text ends with what sets the colour of a terminal, as in `\x1b[31m`, as it is or escaped.
+pub(crate) fn ends_in_colour(before: &[u8]) -> bool {
+    let Some(before) = before.strip_suffix(b"m") else { return false };
+    let is_number = |byte: &&u8| byte.is_ascii_digit() || matches!(byte, b';' | b':');
+    let numbers = before.iter().rev().take(LONGEST_COLOUR).take_while(is_number).count();
+    let begin = before[..before.len() - numbers].strip_suffix(b"[");
+    let escapes: [&[u8]; 5] = [b"\x1b", b"u001b", b"x1b", b"033", b"\\e"];
+    begin.is_some_and(|begin| {
+        let ends_with = |escape: &&[u8]| {
+            let end = begin.len().checked_sub(escape.len()).map(|from| &begin[from..]);
+            end.is_some_and(|end| end.eq_ignore_ascii_case(escape))
+        };
+        escapes.iter().any(ends_with)
+    })
 }
 
 fn is_token(byte: u8) -> bool {

@@ -12,6 +12,9 @@ const SHORTEST: usize = 4;
 /// How much may open before the quote of a value, in bytes.
 const OPENING: usize = 40;
 
+/// How deep objects are looked into for the value of a name.
+const DEEPEST: usize = 4;
+
 /// What stands where a value is not told, or in a program where its type is.
 const PLACEHOLDERS: [&str; 18] = [
     "null",
@@ -48,13 +51,29 @@ pub(crate) struct Value {
     pub(crate) is_quoted: bool,
 }
 
-/// Reads a value. In a setting that begins its line, only a space ends it.
+/// Reads a value, or the first one of an object. In a setting that begins its line, only a space ends it.
 pub(crate) fn read(text: &str, at: usize, starts_line: bool) -> Value {
+    let mut value = plain(text, at, starts_line);
+    for _ in 0..DEEPEST {
+        let is_key = value.is_quoted && text[at..value.start].contains('{');
+        let behind = text[value.end..].trim_start_matches(['\\', '"', '\'', '`']).trim_start();
+        let Some(inner) = behind.strip_prefix(':').filter(|_| is_key) else { break };
+        value = plain(text, text.len() - inner.len(), false);
+    }
+    value
+}
+
+fn plain(text: &str, at: usize, starts_line: bool) -> Value {
     let start = opened(text, at);
     let rest = &text[start..];
     let depth = rest.bytes().take_while(|byte| *byte == b'\\').count();
     if let Some(quote @ (b'"' | b'\'' | b'`')) = rest.as_bytes().get(depth) {
         let start = start + depth + 1;
+        // What was replaced before ends there, also where its quote has no other one.
+        let behind = text[start..].strip_prefix(REDACTED);
+        if behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(['"', '\'', '`', '\\'])) {
+            return Value { start, end: start + REDACTED.len(), is_quoted: true };
+        }
         return Value { start, end: closing(text, start, (depth, *quote)), is_quoted: true };
     }
     let is_end = |c: char| c.is_whitespace() || "\"'`<>".contains(c) || (!starts_line && "&,;".contains(c));
@@ -62,6 +81,14 @@ pub(crate) fn read(text: &str, at: usize, starts_line: bool) -> Value {
     end = escaped_break(&rest[..end]).unwrap_or(end);
     // The quote that ends the value may itself be quoted.
     end = rest[..end].trim_end_matches('\\').len();
+    // What closes behind a number in JSON, or behind what stands for one, is no part of it.
+    let number = rest[..end].trim_end_matches(['}', ']']);
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    if number == REDACTED.trim_end_matches(']') && rest.starts_with(REDACTED) {
+        end = REDACTED.len();
+    } else if is_number && !number.is_empty() {
+        end = number.len();
+    }
     Value { start, end: start + end, is_quoted: false }
 }
 
@@ -102,6 +129,8 @@ pub(crate) fn is_placeholder(shown: &str, value: &Value) -> bool {
         || shown == REDACTED
         || PLACEHOLDERS.contains(&&*lower)
         || shown.chars().all(|c| "*x.-_•".contains(c))
+        // A text that ends with a name and its sign: what follows is the JSON around it.
+        || value.is_quoted && shown.chars().all(|c| "[]{},: \n\t".contains(c))
         || is_reference
         || is_code
 }

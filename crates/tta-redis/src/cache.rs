@@ -18,6 +18,9 @@ use crate::store::{RedisStore, Use};
 /// The longest time to live that is asked for, a hundred years: Redis refuses what goes beyond its calendar.
 const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
+/// The furthest place that Redis lets one name.
+const MAX_OFFSET: usize = isize::MAX as usize;
+
 /// An entry as it lies in an envelope.
 #[derive(Serialize, Deserialize)]
 struct Stored<'a, V> {
@@ -80,7 +83,7 @@ impl RedisStore {
     async fn find<V: DeserializeOwned>(&self, key: &CacheKey) -> Result<Option<Entry<V>>> {
         let (name, kind) = (self.key(Use::Cache, key), self.kind_of::<V>());
         // No more than what is allowed is read, whatever lies there; what does not exist is empty.
-        let last = self.redis.settings.max_value_bytes.saturating_add(HEADER);
+        let last = self.redis.settings.max_value_bytes.saturating_add(HEADER).min(MAX_OFFSET);
         let question = |mut connection: MultiplexedConnection| {
             let name = &name;
             async move {

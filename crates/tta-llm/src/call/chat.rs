@@ -25,6 +25,10 @@ impl Asking for Chat {
         &self.callee
     }
 
+    fn defaults(&self) -> &Defaults {
+        &self.defaults
+    }
+
     async fn ask(&self, request: ChatRequest, cx: &WorkflowContext) -> Result<ChatResponse> {
         let (callee, request) = (&self.callee, self.defaults.fill(request));
         let call = Call::begin(callee, cx, || callee.estimate(&request))?;

@@ -29,6 +29,7 @@ pub(crate) use structured::Structured;
 
 use crate::answer::{Answer, Told};
 use crate::error::CallFailure;
+use crate::model::Defaults;
 use crate::request::ChatRequest;
 use crate::response::{ChatResponse, FinishReason};
 use crate::tokens;
@@ -164,6 +165,8 @@ impl Call {
         if !has_input {
             usage.input_tokens = tokens::count_request(model, request);
         }
+        // Some providers say zero until they know; what came is not nothing.
+        let has_output = has_output && (usage.output_tokens > 0 || answer.is_empty());
         if !has_output {
             let said = tokens::count_answer(model, &answer.text, &answer.tool_calls);
             usage.output_tokens = said + tokens::count(model, &answer.thoughts);
@@ -234,6 +237,14 @@ pub(crate) trait Asking: Send + Sync + 'static {
     const ACTION: &'static str;
 
     fn callee(&self) -> &Arc<Callee>;
+
+    /// What the model does unless a request says otherwise.
+    fn defaults(&self) -> &Defaults;
+
+    /// What a request will cost, about, with what it leaves to the model.
+    fn estimate(&self, request: &ChatRequest) -> MicroUsd {
+        self.callee().estimate(&self.defaults().fill(request.clone()))
+    }
 
     fn ask(
         &self,

@@ -33,6 +33,10 @@ impl Asking for Streamed {
         &self.callee
     }
 
+    fn defaults(&self) -> &Defaults {
+        &self.defaults
+    }
+
     async fn ask(&self, request: ChatRequest, cx: &WorkflowContext) -> Result<ChatStream> {
         let (callee, request) = (&self.callee, self.defaults.fill(request));
         let call = Call::begin(callee, cx, || callee.estimate(&request))?;

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use genai::chat::{ChatFrameSink, FrameCtx, RawFrameRef};
 use serde_json::Value as Json;
 
+use super::calls::{Calls, MAX_CALLS};
 use super::{failure, usage};
 use crate::answer::Told;
 use crate::error::{CallFailure, FailureClass};
@@ -21,6 +22,8 @@ pub(super) struct Seen {
     pub(super) model: Option<String>,
     pub(super) id: Option<String>,
     pub(super) usage: Told,
+    /// The calls of tools; none unless they are read here.
+    pub(super) calls: Option<Calls>,
     /// How many frames of an answer have come.
     frames: u32,
     /// Whether something came that is not a frame.
@@ -47,12 +50,16 @@ impl Seen {
 }
 
 /// Reads frames as they pass.
-#[derive(Default)]
 pub(super) struct Frames {
     seen: Mutex<Seen>,
 }
 
 impl Frames {
+    /// Reads the calls of tools too, or leaves them to the client.
+    pub(super) fn new(reads_calls: bool) -> Self {
+        Self { seen: Mutex::new(Seen { calls: reads_calls.then(Calls::default), ..Seen::default() }) }
+    }
+
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -63,7 +70,8 @@ impl ChatFrameSink for Frames {
         let mut seen = self.seen();
         seen.has_noise |= frame.event.is_none() && frame.data.is_empty();
         let wants_name = seen.model.is_none() && seen.frames < NAMED_WITHIN;
-        if !wants_name && !frame.data.contains("\"error\"") && !usage::may_be_in(frame.data) {
+        let may_call = seen.calls.is_some() && frame.data.contains("\"tool_calls\"");
+        if !wants_name && !may_call && !frame.data.contains("\"error\"") && !usage::may_be_in(frame.data) {
             return;
         }
         let Some(frame) = frame.json().filter(Json::is_object) else { return };
@@ -91,5 +99,11 @@ impl Seen {
             self.id = first(["/id", "/message/id", "/responseId"]);
         }
         usage::read(frame, &mut self.usage);
+        let Some(calls) = &mut self.calls else { return };
+        calls.read(frame);
+        if calls.are_too_many {
+            let message = format!("the answer calls more than {MAX_CALLS} tools");
+            self.failure = Some(CallFailure::new(FailureClass::Malformed, &message));
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The client's types end here: what goes in and out are our own.
 
+mod calls;
 mod convert;
 mod failure;
 mod frames;
@@ -69,10 +70,10 @@ impl Remote {
         model: &str,
         request: &ChatRequest,
     ) -> Result<RemoteStream, CallFailure> {
-        let (key, frames) = (self.key()?, Arc::new(Frames::default()));
+        let (key, frames) = (self.key()?, Arc::new(Frames::new(self.reads_calls())));
         let options = self
             .options(request, key.as_deref())
-            .with_capture_tool_calls(true)
+            .with_capture_tool_calls(!self.reads_calls())
             .with_stream_header_timeout(self.provider.timeout)
             .with_stream_read_timeout(self.provider.idle_timeout)
             .with_raw_frame_sink_arc(Arc::clone(&frames) as _);
@@ -94,6 +95,11 @@ impl Remote {
         let call = self.client.exec_embed(self.target(model, key), asked, Some(&options));
         let response = self.within_time(call).await?;
         convert::vectors(response, request.texts.len())
+    }
+
+    /// Whether the calls of tools in a stream are read here, and not by the client.
+    fn reads_calls(&self) -> bool {
+        matches!(self.provider.api, Api::OpenAi | Api::Groq)
     }
 
     async fn within_time<T>(&self, call: impl Future<Output = genai::Result<T>>) -> Result<T, CallFailure> {

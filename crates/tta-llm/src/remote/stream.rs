@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use futures::Stream;
 use genai::chat::{ChatStream, ChatStreamEvent, StreamEnd};
 
+use super::calls::Calls;
 use super::frames::{Frames, Seen};
 use super::{convert, failure};
 use crate::answer::{Answer, Piece};
@@ -41,12 +42,29 @@ impl RemoteStream {
             return Err(self.unfinished());
         };
         let mut answer = self.so_far().unwrap_or_default();
-        let calls = end.captured_content.map(|content| content.into_tool_calls()).unwrap_or_default();
-        answer.tool_calls = calls.into_iter().map(convert::tool_call).collect();
-        let mut nameless_calls = 0;
-        answer.tool_calls.iter_mut().for_each(|call| convert::name_call(call, &mut nameless_calls));
+        let read_here = self.frames.seen().calls.as_ref().map(Calls::all);
+        answer.tool_calls = read_here.unwrap_or_else(|| {
+            let calls = end.captured_content.map(|content| content.into_tool_calls()).unwrap_or_default();
+            let mut calls: Vec<_> = calls.into_iter().map(convert::tool_call).collect();
+            let mut nameless_calls = 0;
+            calls.iter_mut().for_each(|call| convert::name_call(call, &mut nameless_calls));
+            calls
+        });
         answer.finish_reason = Some(convert::finish_reason(reason, !answer.tool_calls.is_empty()));
         Ok(Piece::End(Box::new(answer)))
+    }
+
+    /// A piece of a call of a tool.
+    fn called(&mut self, call: genai::chat::ToolCall) -> Result<Piece, CallFailure> {
+        let seen = self.frames.seen();
+        if let Some(calls) = &seen.calls {
+            let failure = seen.failure().filter(|_| calls.are_too_many);
+            return failure.map_or_else(|| Ok(calls.latest().map_or(Piece::Alive, Piece::Called)), Err);
+        }
+        drop(seen);
+        let mut call = convert::half_tool_call(call);
+        convert::name_call(&mut call, &mut self.nameless_calls);
+        Ok(Piece::Called(call))
     }
 
     /// Why there is no end.
@@ -65,11 +83,7 @@ impl Stream for RemoteStream {
         let piece = match ready!(Pin::new(&mut self.stream).poll_next(task)) {
             Some(Ok(ChatStreamEvent::Chunk(chunk))) => Ok(Piece::Text(chunk.content)),
             Some(Ok(ChatStreamEvent::ReasoningChunk(chunk))) => Ok(Piece::Thought(chunk.content)),
-            Some(Ok(ChatStreamEvent::ToolCallChunk(chunk))) => {
-                let mut call = convert::half_tool_call(chunk.tool_call);
-                convert::name_call(&mut call, &mut self.nameless_calls);
-                Ok(Piece::Called(call))
-            }
+            Some(Ok(ChatStreamEvent::ToolCallChunk(chunk))) => self.called(chunk.tool_call),
             Some(Ok(
                 ChatStreamEvent::Start
                 | ChatStreamEvent::Heartbeat

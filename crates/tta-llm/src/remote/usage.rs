@@ -7,6 +7,10 @@ use serde_json::Value as Json;
 
 use crate::answer::Told;
 
+/// More tokens than any call has. A number beyond it is a mistake or a lie, and counts as not told: sums of what is left
+/// cannot overflow, and one answer cannot use up every budget.
+const MOST_TOKENS: u64 = u32::MAX as u64;
+
 /// Reads what the body of an answer, or a frame of a stream, tells of tokens, over what earlier frames have told.
 pub(super) fn read(body: &Json, told: &mut Told) {
     let object = |path: &str| at(body, path).filter(|usage| usage.is_object());
@@ -37,22 +41,23 @@ fn at<'a>(body: &'a Json, path: &str) -> Option<&'a Json> {
 }
 
 fn count(usage: &Json, path: &str) -> Option<u64> {
-    at(usage, path).and_then(Json::as_u64)
+    at(usage, path).and_then(Json::as_u64).filter(|tokens| *tokens <= MOST_TOKENS)
 }
 
 fn openai(usage: &Json, told: &mut Told) {
     let prompt = count(usage, "/prompt_tokens").unwrap_or(0);
-    let completion = count(usage, "/completion_tokens").unwrap_or(0);
+    let completion = count(usage, "/completion_tokens");
     // Some servers fill the form with zeros until they know; no prompt has no tokens.
     if prompt > 0 {
-        let details = |key: &str| usage.get("prompt_tokens_details")?.get(key)?.as_u64();
-        let cached = details("cached_tokens").or_else(|| count(usage, "/prompt_cache_hit_tokens"));
+        let all_details = usage.get("prompt_tokens_details");
+        let details = |key: &str| all_details.and_then(|details| count(details, key));
+        let cached = details("/cached_tokens").or_else(|| count(usage, "/prompt_cache_hit_tokens"));
         told.usage.input_tokens = prompt;
         told.usage.cache_read_tokens = cached.unwrap_or(0);
-        told.usage.cache_write_tokens = details("cache_write_tokens").unwrap_or(0);
+        told.usage.cache_write_tokens = details("/cache_write_tokens").unwrap_or(0);
         told.has_input = true;
     }
-    if prompt > 0 || completion > 0 {
+    if let Some(completion) = completion.filter(|completion| prompt > 0 || *completion > 0) {
         let reasoning = count(usage, "/completion_tokens_details/reasoning_tokens").unwrap_or(0);
         // One provider leaves the thoughts out of the answer's tokens; the sum tells.
         let total = count(usage, "/total_tokens").unwrap_or(0);

@@ -10,6 +10,9 @@ use crate::error::{CallFailure, FailureClass};
 /// How much the latest call counts in the average.
 const SMOOTHING: f64 = 0.3;
 
+/// For ever, as far as a program is concerned: a hundred years.
+const LONGEST_COOLDOWN: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// How a model has done lately.
 #[derive(Debug, Default)]
 pub(super) struct Health {
@@ -20,13 +23,17 @@ pub(super) struct Health {
 struct State {
     /// The seconds that a call takes, on average.
     average: Option<f64>,
+    /// Whether all calls so far have failed; of no interest once there is an average.
+    has_only_failed: bool,
     /// Until when the model is left alone.
     cooling_until: Option<Instant>,
 }
 
 impl Health {
+    /// The seconds that a call takes, on average; for ever where all have failed, and none if there was none.
     pub(super) fn average(&self) -> Option<f64> {
-        self.state().average
+        let state = self.state();
+        state.average.or(state.has_only_failed.then_some(f64::INFINITY))
     }
 
     /// For how long it is still left alone.
@@ -42,7 +49,9 @@ impl Health {
     }
 
     fn cool(&self, wait: Duration) {
-        let until = Instant::now() + wait;
+        let now = Instant::now();
+        // What goes beyond the clock is for ever.
+        let until = now.checked_add(wait).unwrap_or(now + LONGEST_COOLDOWN);
         let mut state = self.state();
         state.cooling_until = Some(state.cooling_until.map_or(until, |before| before.max(until)));
     }
@@ -66,31 +75,38 @@ impl Trial {
 
     pub(super) fn succeeded(mut self) {
         self.has_ended = true;
-        self.health.took(self.since.elapsed().as_secs_f64());
+        self.health.took(self.took());
     }
 
     /// A failure counts as no quicker than the calls before, so that what fails at once does not win.
     pub(super) fn failed(mut self, failure: Option<&CallFailure>, cooldown: Duration) {
         self.has_ended = true;
-        self.waited();
         let Some(failure) = failure else { return };
-        if matches!(failure.class, FailureClass::RateLimit | FailureClass::Overload) {
+        let is_busy = matches!(failure.class, FailureClass::RateLimit | FailureClass::Overload);
+        match self.known() {
+            // What is wrong with the request says nothing of the model, and one that is busy is left alone anyway.
+            None => self.health.state().has_only_failed |= !is_busy && failure.class.may_pass_elsewhere(),
+            Some(average) => self.health.took(self.took().max(average)),
+        }
+        if is_busy {
             self.health.cool(failure.retry_after.unwrap_or(cooldown));
         }
     }
 
-    fn waited(&self) {
-        let took = self.since.elapsed().as_secs_f64();
-        if let Some(average) = self.health.average() {
-            self.health.took(took.max(average));
-        }
+    fn took(&self) -> f64 {
+        self.since.elapsed().as_secs_f64()
+    }
+
+    fn known(&self) -> Option<f64> {
+        self.health.state().average
     }
 }
 
 impl Drop for Trial {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.waited();
+            let took = self.took();
+            self.health.took(self.known().map_or(took, |average| took.max(average)));
         }
     }
 }

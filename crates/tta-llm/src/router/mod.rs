@@ -81,7 +81,7 @@ impl<A: Asking> Routing<A> {
     }
 
     fn estimate(&self, index: usize, ask: &Ask<'_>) -> MicroUsd {
-        self.choices[index].asking.callee().estimate(ask.request)
+        self.choices[index].asking.estimate(ask.request)
     }
 
     fn all_cooling(&self, order: &[usize], ask: &Ask<'_>) -> Error {

@@ -75,7 +75,7 @@ impl Pick {
             }
             Self::Cost => {
                 let costs: Vec<MicroUsd> =
-                    choices.iter().map(|choice| choice.asking.callee().estimate(request)).collect();
+                    choices.iter().map(|choice| choice.asking.estimate(request)).collect();
                 order.sort_by_key(|index| costs[*index]);
                 "cheapest"
             }

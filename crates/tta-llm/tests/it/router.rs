@@ -285,3 +285,51 @@ async fn a_stream_goes_elsewhere_until_it_has_begun() {
     assert_eq!(CallFailure::of(&end.unwrap_err()).unwrap().class, FailureClass::Server);
     assert_eq!(b.received().len(), 1);
 }
+
+#[tokio::test]
+async fn what_a_model_may_say_by_default_counts_when_a_run_has_a_budget() {
+    let [a, b] = two().await;
+    let router = ModelRouter::new(Pick::function(|_, _| "a/m"))
+        .candidate(model("a", &a).priced(flat("1")).max_tokens(100_000))
+        .candidate(model("b", &b).priced(flat("1")).max_tokens(100));
+    let tape = Tape::new();
+    let cx = WorkflowContext::builder().observer(Arc::new(tape.clone())).budget(MicroUsd(5_000)).build();
+    assert_eq!(router.chat().unwrap().run(ask(), &cx).await.unwrap().provider, "b");
+    decided(&tape, &[("b/m", "budget")]);
+    // The same for what is cheapest: one says at most a hundredth of the other.
+    let cheapest = ModelRouter::new(Pick::Cost)
+        .candidate(model("a", &a).priced(flat("1")).max_tokens(100_000))
+        .candidate(model("b", &b).priced(flat("2")).max_tokens(100));
+    let cx = WorkflowContext::new();
+    assert_eq!(cheapest.chat().unwrap().run(ask(), &cx).await.unwrap().provider, "b");
+    assert_eq!(a.received().len(), 0);
+}
+
+#[tokio::test]
+async fn a_model_may_be_left_alone_for_ever() {
+    let (status, body) = (OPENAI.rate_limited)();
+    let a = Server::start([refuses(status, &body)]).await;
+    let b = Server::start([answers("b")]).await;
+    let flow = first_of(&a, &b).cooldown(Duration::MAX).chat().unwrap();
+    for _ in 0..2 {
+        assert_eq!(flow.run(ask(), &WorkflowContext::new()).await.unwrap().provider, "b");
+    }
+    assert_eq!(a.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_model_that_only_ever_failed_is_not_taken_for_the_quickest() {
+    let (status, body) = (OPENAI.unauthorized)();
+    let dead = Server::start([refuses(status, &body)]).await;
+    let well = Server::start([answers("well")]).await;
+    let router =
+        ModelRouter::new(Pick::Latency).candidate(model("dead", &dead)).candidate(model("well", &well));
+    let (flow, run) = (router.chat().unwrap(), Run::new());
+    for _ in 0..3 {
+        assert_eq!(flow.run(ask(), &run.cx).await.unwrap().provider, "well");
+    }
+    assert_eq!((dead.received().len(), well.received().len()), (1, 3));
+    let expect =
+        [("dead/m", "unobserved"), ("well/m", "fallback"), ("well/m", "quickest"), ("well/m", "quickest")];
+    decided(&run.tape, &expect);
+}

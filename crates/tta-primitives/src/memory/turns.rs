@@ -24,22 +24,25 @@ pub(super) struct Turn {
 struct Place {
     turns: Arc<Turns>,
     key: CacheKey,
-    semaphore: Arc<Semaphore>,
+    /// None once the place is left.
+    semaphore: Option<Arc<Semaphore>>,
 }
 
 impl Turns {
     /// Waits until nobody else speaks in a conversation, in the order of arrival.
     pub(super) async fn begin(self: &Arc<Self>, key: &CacheKey) -> Turn {
-        let place = self.join(key);
+        let (place, semaphore) = self.join(key);
         // The semaphore is never closed, so there always is a permit in the end.
-        let permit = Arc::clone(&place.semaphore).acquire_owned().await.ok();
+        let permit = semaphore.acquire_owned().await.ok();
         Turn { _permit: permit, _place: place }
     }
 
-    fn join(self: &Arc<Self>, key: &CacheKey) -> Place {
+    fn join(self: &Arc<Self>, key: &CacheKey) -> (Place, Arc<Semaphore>) {
         let mut under_way = self.lock();
         let semaphore = under_way.entry(key.clone()).or_insert_with(|| Arc::new(Semaphore::new(1)));
-        Place { turns: Arc::clone(self), key: key.clone(), semaphore: Arc::clone(semaphore) }
+        let place =
+            Place { turns: Arc::clone(self), key: key.clone(), semaphore: Some(Arc::clone(semaphore)) };
+        (place, Arc::clone(semaphore))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<CacheKey, Arc<Semaphore>>> {
@@ -50,8 +53,10 @@ impl Turns {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut under_way = self.turns.lock();
-        // The list has one and this place has one. Whoever else has one has a place too, and comes by here.
-        if Arc::strong_count(&self.semaphore) == 2 {
+        // Given back while the list is locked, so that of two who leave together the second one sees that it is the last.
+        drop(self.semaphore.take());
+        // Only the list has one. Whoever else had one would have a place too, and come by here.
+        if under_way.get(&self.key).is_some_and(|semaphore| Arc::strong_count(semaphore) == 1) {
             under_way.remove(&self.key);
         }
     }
@@ -59,6 +64,8 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use futures::FutureExt;
 
     use super::*;
@@ -79,6 +86,27 @@ mod tests {
         let third = third.now_or_never().expect("the one before was given up");
         assert_eq!(turns.lock().len(), 1);
         drop(third);
+        assert_eq!(turns.lock().len(), 0);
+    }
+
+    #[test]
+    fn nor_when_two_leave_at_the_same_moment() {
+        let (turns, came) = (Arc::new(Turns::default()), AtomicU32::new(0));
+        let leave = |round: u32| {
+            let (place, semaphore) = turns.join(&CacheKey::new(round.to_string()));
+            drop(semaphore);
+            came.fetch_add(1, Ordering::SeqCst);
+            // What wakes a thread takes longer than what is raced for here.
+            while came.load(Ordering::SeqCst) < 2 * (round + 1) {
+                std::hint::spin_loop();
+            }
+            drop(place);
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| (0..5_000).for_each(leave));
+            }
+        });
         assert_eq!(turns.lock().len(), 0);
     }
 }

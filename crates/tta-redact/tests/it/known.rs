@@ -159,3 +159,41 @@ fn a_text_that_looks_like_many_secrets_takes_no_long() {
         assert!(!secrets(&text).is_empty(), "{part}");
     }
 }
+
+#[test]
+fn colours_of_a_terminal_hide_no_secret() {
+    for escape in
+        ["\u{1b}[31m", "\u{1b}[1;38:5:208m", "\u{1b}[m", r"\u001b[31m", r"\x1b[0;1m", r"\033[1m", r"\e[0m"]
+    {
+        check(&format!("{escape}sk-abcdefghijklmnop1234\u{1b}[0m"), &format!("{escape}[redacted]\u{1b}[0m"));
+        check(&format!("{escape}4111111111111111\u{1b}[0m"), &format!("{escape}[redacted]\u{1b}[0m"));
+    }
+    check("form[12msk-abcdefghijklmnop1234", "form[12msk-abcdefghijklmnop1234");
+}
+
+#[test]
+fn the_value_of_a_name_may_lie_in_an_object() {
+    check(r#"{"password":{"value":"hunter22"},"n":1}"#, r#"{"password":{"value":"[redacted]"},"n":1}"#);
+    check(r#"{"api_key": {"of": {"text": "a1b2c3d4"}}}"#, r#"{"api_key": {"of": {"text": "[redacted]"}}}"#);
+    check(r#"{\"password\":{\"value\":\"hunter22\"}}"#, r#"{\"password\":{\"value\":\"[redacted]\"}}"#);
+    let deep = format!("{{\"password\":{}", "{\"a\":".repeat(100_000));
+    assert!(secrets(&deep).starts_with("{\"password\":"));
+}
+
+#[test]
+fn names_without_an_end_are_passed_over_once() {
+    // Names and nothing else: the time that this takes must not grow with the square of their number.
+    let names = "secret_key".repeat(100_000);
+    assert_eq!(secrets(&names), names);
+}
+
+#[test]
+fn what_closes_behind_a_number_stays() {
+    check(r#"[{"password":12345678}]"#, r#"[{"password":[redacted]}]"#);
+    check(r#"{"of":["password",5]}]},"#, r#"{"of":["password",5]}]},"#);
+    check("password=1234}x", "password=[redacted]");
+    let asked = r#"[{"content":"What is my password:"}],"role":"user"},{"role":"tool"}]"#;
+    check(asked, asked);
+    let open = r#"[{"content":"password='[redacted]"}],"role":"user"}]"#;
+    check(open, open);
+}

@@ -138,3 +138,14 @@ async fn values_come_back_to_the_last_bit() {
         assert!(matches!(found.outcome, Remembered::Value(value) if value == shape));
     }
 }
+
+#[tokio::test]
+async fn values_may_have_any_size() {
+    let Some(server) = Server::start() else { return };
+    let cache = cache(&server.redis().max_value_bytes(usize::MAX));
+    let flow = answer().flow().cached(&cache);
+    for _ in 0..2 {
+        assert_eq!(flow.run(7, &WorkflowContext::new()).await.unwrap(), "7 by call 1");
+    }
+    assert_eq!((cache.stats().hits, cache.stats().store_failures), (1, 0));
+}

@@ -10,7 +10,7 @@ use super::openai::{City, answered, calls, weather};
 use super::promises::{Run, ask, drained, is_failure, refused};
 use super::server::{Reply, Server, Step};
 
-pub(crate) const ANTHROPIC: Dialect = Dialect {
+pub(super) const ANTHROPIC: Dialect = Dialect {
     name: "anthropic",
     model: "claude-sonnet-4-5",
     provider: |url| Provider::new("anthropic", Api::Anthropic, format!("{}/v1", url.trim_end_matches('/'))),

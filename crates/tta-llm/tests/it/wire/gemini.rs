@@ -12,7 +12,7 @@ use super::openai::{City, answered, calls, sse, weather};
 use super::promises::{Run, ask, drained, is_failure, refused};
 use super::server::{Reply, Server, Step};
 
-const GEMINI: Dialect = Dialect {
+pub(super) const GEMINI: Dialect = Dialect {
     name: "gemini",
     model: "gemini-2.5-flash",
     provider: |url| Provider::new("gemini", Api::Gemini, format!("{}/v1beta", url.trim_end_matches('/'))),

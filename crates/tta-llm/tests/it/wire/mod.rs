@@ -10,6 +10,7 @@ pub(crate) mod promises;
 mod anthropic;
 mod gemini;
 mod groq;
+mod hostile;
 mod key;
 mod ollama;
 pub(crate) mod openai;

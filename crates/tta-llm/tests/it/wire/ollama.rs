@@ -10,7 +10,7 @@ use super::openai::{City, answered, calls, weather};
 use super::promises::{Run, ask, drained, is_failure, refused};
 use super::server::{Reply, Server};
 
-const OLLAMA: Dialect = Dialect {
+pub(super) const OLLAMA: Dialect = Dialect {
     name: "ollama",
     model: "llama3.2",
     provider: |url| Provider::new("ollama", Api::Ollama, url),
