@@ -1,0 +1,127 @@
+//! What model calls cost, and who made them.
+
+use std::collections::HashMap;
+
+use rusqlite::{Row, params};
+
+use super::snapshot::Snapshot;
+use super::{ReadError, Reader, Times};
+
+/// What the cost is told by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CostBy {
+    /// The model.
+    Model,
+    /// The provider.
+    Provider,
+    /// The service.
+    Service,
+    /// The workflow.
+    Workflow,
+    /// The instance of the agent.
+    Agent,
+    /// The kind of agent.
+    AgentType,
+    /// The session.
+    Session,
+}
+
+impl CostBy {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Model => "shape.model",
+            Self::Provider => "shape.provider",
+            Self::Service => "shape.service",
+            Self::Workflow => "shape.workflow",
+            Self::AgentType => "shape.agent_type",
+            Self::Agent => "ifnull(who.agent, 0)",
+            Self::Session => "ifnull(who.session, 0)",
+        }
+    }
+}
+
+/// Which model calls are wanted.
+#[derive(Clone, Debug)]
+pub struct CostQuery {
+    /// Those that started in this time.
+    pub times: Times,
+    /// What they are told by.
+    pub by: CostBy,
+}
+
+/// Model calls that have something in common.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CostRow {
+    /// The model, workflow or whatever was asked for; empty for the calls that do not say.
+    pub key: String,
+    /// How many spans tell of model calls. A span that comes again counts once.
+    pub calls: u64,
+    /// Tokens of the prompts.
+    pub prompt_tokens: u64,
+    /// Tokens of the answers.
+    pub completion_tokens: u64,
+    /// What they cost, in US dollars.
+    pub cost_usd: f64,
+}
+
+/// Sums up the cost of model calls, the dearest first.
+///
+/// # Errors
+///
+/// When the files cannot be read.
+pub fn cost(reader: &Reader, query: &CostQuery) -> Result<Vec<CostRow>, ReadError> {
+    // The copy of a span that came last is the one that counts, also if it now lies out of the time.
+    let mut calls: HashMap<(i64, i64), Option<(usize, CostRow)>> = HashMap::new();
+    let mut keys: Vec<String> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    reader.each(|snapshot| {
+        each_call(snapshot, query, |id, key, call| {
+            let at = *places.entry(key).or_insert_with_key(|key| {
+                keys.push(key.clone());
+                keys.len() - 1
+            });
+            calls.insert(id, call.map(|call| (at, call)));
+        })
+    })?;
+    let mut rows: Vec<CostRow> = keys.into_iter().map(|key| CostRow { key, ..CostRow::default() }).collect();
+    for (at, call) in calls.into_values().flatten() {
+        let row = &mut rows[at];
+        row.calls += 1;
+        row.prompt_tokens += call.prompt_tokens;
+        row.completion_tokens += call.completion_tokens;
+        row.cost_usd += call.cost_usd;
+    }
+    rows.retain(|row| row.calls > 0);
+    rows.sort_by(|one, other| other.cost_usd.total_cmp(&one.cost_usd).then_with(|| one.key.cmp(&other.key)));
+    Ok(rows)
+}
+
+fn each_call(
+    snapshot: &Snapshot<'_>,
+    query: &CostQuery,
+    mut each: impl FnMut((i64, i64), String, Option<CostRow>),
+) -> rusqlite::Result<()> {
+    let statement = format!(
+        "SELECT trace, span, {}, prompt_tokens, completion_tokens, cost_usd, start BETWEEN ?1 AND ?2
+         FROM llm JOIN shape ON shape.id = llm.shape LEFT JOIN who ON who.id = llm.who ORDER BY llm.rowid",
+        query.by.column()
+    );
+    let mut all = snapshot.file().prepare_cached(&statement)?;
+    let mut rows = all.query(params![*query.times.start(), *query.times.end()])?;
+    while let Some(row) = rows.next()? {
+        let key = snapshot.text(row.get(2)?)?.to_string();
+        let call = row.get::<_, bool>(6)?.then(|| call(row)).transpose()?;
+        each((row.get(0)?, row.get(1)?), key, call);
+    }
+    Ok(())
+}
+
+fn call(row: &Row<'_>) -> rusqlite::Result<CostRow> {
+    Ok(CostRow {
+        key: String::new(),
+        calls: 1,
+        prompt_tokens: row.get::<_, i64>(3)?.cast_unsigned(),
+        completion_tokens: row.get::<_, i64>(4)?.cast_unsigned(),
+        cost_usd: row.get(5)?,
+    })
+}
