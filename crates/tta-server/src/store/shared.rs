@@ -42,6 +42,8 @@ pub struct Stats {
     pub newest_unix_nanos: Option<i64>,
     /// Spans that were given up since the store was opened, because they were too old or too many.
     pub dropped_spans: u64,
+    /// Parents, since the store was opened, that their children waited for in vain: they are not in the map of calls.
+    pub unresolved_calls: u64,
     /// Batches that wait to be written.
     pub waiting_batches: usize,
     /// Bytes that wait to be written.
@@ -57,6 +59,7 @@ pub(crate) struct Shared {
     idle: Mutex<Vec<(Place, Connection)>>,
     damage: Mutex<Vec<Damage>>,
     dropped_spans: AtomicU64,
+    pub(super) unresolved_calls: AtomicU64,
 }
 
 impl std::fmt::Debug for Queue {
@@ -74,6 +77,7 @@ impl Shared {
             idle: Mutex::default(),
             damage: Mutex::default(),
             dropped_spans: AtomicU64::new(0),
+            unresolved_calls: AtomicU64::new(0),
         }
     }
 
@@ -136,7 +140,9 @@ impl Shared {
     pub(crate) fn stats(&self) -> Stats {
         let (waiting_batches, waiting_bytes) = self.queue.waiting();
         let dropped_spans = self.dropped_spans.load(Relaxed);
-        let mut stats = Stats { waiting_batches, waiting_bytes, dropped_spans, ..Stats::default() };
+        let unresolved_calls = self.unresolved_calls.load(Relaxed);
+        let mut stats =
+            Stats { waiting_batches, waiting_bytes, dropped_spans, unresolved_calls, ..Stats::default() };
         for segment in self.segments() {
             stats.files += 1;
             stats.bytes += segment.bytes();

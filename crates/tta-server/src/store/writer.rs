@@ -119,6 +119,7 @@ impl Writer {
             // Whoever no longer waits does not mind.
             let _ = job.answer.send(answer.clone());
         }
+        self.shared.unresolved_calls.store(self.edges.unresolved(), Relaxed);
         self.commits += 1;
         if self.commits.is_multiple_of(OFTEN) {
             self.retain();
