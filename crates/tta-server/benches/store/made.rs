@@ -53,8 +53,11 @@ impl Maker {
         };
         let scope = InstrumentationScope { name: String::from("tta"), ..InstrumentationScope::default() };
         let of_scope = ScopeSpans { scope: Some(scope), spans, schema_url: String::new() };
-        let of_resource =
-            ResourceSpans { resource: Some(resource), scope_spans: vec![of_scope], schema_url: String::new() };
+        let of_resource = ResourceSpans {
+            resource: Some(resource),
+            scope_spans: vec![of_scope],
+            schema_url: String::new(),
+        };
         ExportTraceServiceRequest { resource_spans: vec![of_resource] }.encode_to_vec()
     }
 
@@ -65,9 +68,10 @@ impl Maker {
             None => (self.random.random(), Vec::new()),
         };
         let session = self.random.random_range(0..20_000);
+        let workflow = self.random.random_range(0..4);
         for at in 0..PER_TRACE {
             let id: [u8; 8] = self.random.random();
-            spans.push(self.span(service, (trace, id, parent.clone()), session));
+            spans.push(self.span(service, (trace, id, parent.clone()), (session, workflow * 3 + at)));
             if at == 0 {
                 parent = id.to_vec();
             }
@@ -78,11 +82,16 @@ impl Maker {
         self.some_trace = TraceId::from_bytes(trace);
     }
 
-    fn span(&mut self, service: usize, ids: ([u8; 16], [u8; 8], Vec<u8>), session: u32) -> Span {
+    fn span(
+        &mut self,
+        service: usize,
+        ids: ([u8; 16], [u8; 8], Vec<u8>),
+        (session, step): (u32, usize),
+    ) -> Span {
         let (trace, id, parent) = ids;
         self.now += self.step;
         let start = self.now + self.random.random_range(0..2_000_000_000);
-        let operation = self.random.random_range(0..OPERATIONS);
+        let operation = step % OPERATIONS;
         let scale: f64 = self.random.random_range(0.0..1.0);
         let duration = (1e6 * (operation + 1) as f64 * (1.0 - scale).powf(-0.9)) as u64;
         let failed = self.random.random_range(0..50) == 0;
@@ -106,7 +115,7 @@ impl Maker {
             text(a::PRIMITIVE_NAME.key, format!("step-{operation}")),
             text(a::PRIMITIVE_TYPE.key, ["sequential", "retry", "cache", "llm"][operation % 4]),
             text(a::WORKFLOW_NAME.key, format!("workflow-{}", service % 3)),
-            text(a::AGENT_ID.key, format!("agent-{:04}", self.random.random_range(0..50))),
+            text(a::AGENT_ID.key, format!("agent-{:04}", session % 50)),
             text(a::AGENT_TYPE.key, "coordinator"),
             text(a::SESSION_ID.key, format!("session-{session:08x}")),
             text("request.id", format!("{:016x}", self.random.random::<u64>())),
@@ -114,7 +123,14 @@ impl Maker {
             text("region", ["eu-central-1", "us-east-1", "us-west-2"][self.random.random_range(0..3)]),
             text("tenant", format!("tenant-{:03}", self.random.random_range(0..200))),
             text("cache.tier", "memory"),
-            text("build", "2026.11.20-4f2c19a"),
+            text(
+                "code.function.path",
+                format!("workflows/orders/steps/step_{operation}.rs#execute_with_context"),
+            ),
+            text(
+                "input.preview",
+                ["{\"order\": {\"items\": 3, \"total\": 129.90}}", "{\"order\": null}"][operation % 2],
+            ),
             int("step", operation as i64),
             int("attempt", self.random.random_range(0..3)),
             int("input.bytes", self.random.random_range(100..100_000)),
@@ -129,7 +145,6 @@ impl Maker {
             all.push(text("queue", "default"));
             all.push(float("load", self.random.random_range(0.0..1.0)));
             all.push(text("thread", format!("worker-{}", self.random.random_range(0..8))));
-            all.push(text("flags", "fast,checked"));
         }
         all
     }

@@ -30,7 +30,11 @@ fn time<T>(what: &str, times: u32, mut run: impl FnMut() -> T) {
     for _ in 0..times {
         std::hint::black_box(run());
     }
-    println!("  {what}: {:.3} ms CPU, {:.3} ms", millis((cpu() - before) / times), millis(wall.elapsed() / times));
+    println!(
+        "  {what}: {:.3} ms CPU, {:.3} ms",
+        millis((cpu() - before) / times),
+        millis(wall.elapsed() / times)
+    );
 }
 
 fn millis(time: Duration) -> f64 {
@@ -51,7 +55,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let trace = ingest(&store, spans)?;
     ask(&store, trace)?;
     let stats = store.stats();
-    println!("{} bytes a span on disk, {} files, {} MiB of memory", stats.bytes / stats.spans, stats.files, memory());
+    println!(
+        "{} bytes a span on disk, {} files, {} MiB of memory",
+        stats.bytes / stats.spans,
+        stats.files,
+        memory()
+    );
     drop(store);
     let (before, wall) = (cpu(), Instant::now());
     let store = Store::open(Options::new(directory.path()))?;
@@ -80,16 +89,22 @@ fn ingest(store: &Store, spans: usize) -> Result<tta_model::TraceId, Box<dyn Err
             tickets.push(traces);
         }
         scanning += cpu() - before;
-        let tickets: Result<Vec<_>, _> = tickets.into_iter().map(|traces| store.submit(traces.into())).collect();
+        let tickets: Result<Vec<_>, _> =
+            tickets.into_iter().map(|traces| store.submit(traces.into())).collect();
         for ticket in tickets? {
             ticket.blocking_wait()?;
         }
         all += cpu() - before;
     }
     store.sum_up()?.blocking_wait()?;
-    println!("{count} spans of {} B: {:.0} spans a second of CPU, {:.2} us a span, {:.2} us of it to scan; {:.0} s in all",
-        bytes / count, count as f64 / all.as_secs_f64(), all.as_secs_f64() * 1e6 / count as f64,
-        scanning.as_secs_f64() * 1e6 / count as f64, started.elapsed().as_secs_f64());
+    println!(
+        "{count} spans of {} B: {:.0} spans a second of CPU, {:.2} us a span, {:.2} us of it to scan; {:.0} s in all",
+        bytes / count,
+        count as f64 / all.as_secs_f64(),
+        all.as_secs_f64() * 1e6 / count as f64,
+        scanning.as_secs_f64() * 1e6 / count as f64,
+        started.elapsed().as_secs_f64()
+    );
     Ok(maker.some_trace())
 }
 
@@ -113,10 +128,18 @@ fn ask(store: &Store, trace: tta_model::TraceId) -> Result<(), Box<dyn Error>> {
     let text = SpanQuery { attributes: vec![(String::from("request.id"), String::from("none"))], ..slow };
     time("search: service, error, slow, attribute that no span has", 3, || read::search(&reader, &text));
     let newest = store.stats().newest_unix_nanos.unwrap_or(0);
-    let hour = RedQuery { service: None, name: None, times: newest - HOUR..=newest, step_minutes: 0, by: RedBy::Operation };
+    let hour = RedQuery {
+        service: None,
+        name: None,
+        times: newest - HOUR..=newest,
+        step_minutes: 0,
+        by: RedBy::Operation,
+    };
     println!("  {} series", read::red(&reader, &hour)?.len());
     time("p95 by operation over an hour", 20, || read::red(&reader, &hour));
-    time("heat map of an hour by minute", 20, || read::heatmap(&reader, &RedQuery { step_minutes: 1, ..hour.clone() }));
+    time("heat map of an hour by minute", 20, || {
+        read::heatmap(&reader, &RedQuery { step_minutes: 1, ..hour.clone() })
+    });
     time("map of services", 20, || read::calls(&reader, &hour.times, MapBy::Service));
     let by_model = CostQuery { times: hour.times.clone(), by: CostBy::Model };
     time("cost by model", 5, || read::cost(&reader, &by_model));

@@ -105,7 +105,8 @@ impl SpanQuery {
             && self.status.is_none_or(|status| status == row.status)
             && (!self.roots_only || row.is_root)
             && filter.shapes.has(row.shape)
-            && filter.whos.has(row.who)
+            && filter.agent.is_none_or(|agent| agent == row.agent)
+            && filter.session.is_none_or(|session| session == row.session)
     }
 }
 
@@ -470,9 +471,6 @@ fn hit(snapshot: &Snapshot<'_>, cursor: &Cursor, row: &Row) -> rusqlite::Result<
         Ok((words, row.get(6)?))
     });
     let (words, kind) = shape.optional()?.unwrap_or_default();
-    let mut find = snapshot.file().prepare_cached("SELECT agent, session FROM who WHERE id = ?1")?;
-    let who = find.query_row([row.who], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let (agent, session) = who.unwrap_or_default();
     let [service, name, primitive, primitive_type, workflow, model] = words;
     Ok(SpanHit {
         trace_id: cursor.trace_id,
@@ -483,8 +481,8 @@ fn hit(snapshot: &Snapshot<'_>, cursor: &Cursor, row: &Row) -> rusqlite::Result<
         primitive_type: snapshot.text(primitive_type)?,
         workflow: snapshot.text(workflow)?,
         model: snapshot.text(model)?,
-        agent: snapshot.text(agent)?,
-        session: snapshot.text(session)?,
+        agent: snapshot.text(row.agent)?,
+        session: snapshot.text(row.session)?,
         kind,
         status: row.status,
         is_root: row.is_root,

@@ -34,7 +34,8 @@ impl Numbers {
 /// What a question means in the numbers of one file.
 pub(super) struct Filter {
     pub(super) shapes: Numbers,
-    pub(super) whos: Numbers,
+    pub(super) agent: Option<u32>,
+    pub(super) session: Option<u32>,
     services: Vec<u32>,
 }
 
@@ -55,16 +56,18 @@ impl Filter {
         if let Some(kind) = query.kind {
             shapes.push(format!("kind = {kind}"));
         }
-        let of_who = [("agent", &query.agent), ("session", &query.session)];
-        let Some(whos) = conditions(snapshot, &of_who)? else { return Ok(None) };
-        let services = select(snapshot, "SELECT DISTINCT service FROM shape", &shapes)?;
-        let all = |table: &str, conditions: &[String]| {
-            let wanted = !conditions.is_empty();
-            wanted.then(|| select(snapshot, &format!("SELECT id FROM {table}"), conditions)).transpose()
+        let word = |wanted: &Option<String>| match wanted {
+            None => Ok(Some(None)),
+            Some(text) => Ok::<_, rusqlite::Error>(snapshot.word(text)?.map(Some)),
         };
-        let (shapes, whos) = (all("shape", &shapes)?, all("who", &whos)?);
-        let (shapes, whos) = (Numbers::new(shapes), Numbers::new(whos));
-        Ok((!services.is_empty()).then_some(Self { shapes, whos, services }))
+        let (Some(agent), Some(session)) = (word(&query.agent)?, word(&query.session)?) else {
+            return Ok(None);
+        };
+        let services = select(snapshot, "SELECT DISTINCT service FROM shape", &shapes)?;
+        let wanted = !shapes.is_empty();
+        let shapes = wanted.then(|| select(snapshot, "SELECT id FROM shape", &shapes)).transpose()?;
+        let shapes = Numbers::new(shapes);
+        Ok((!services.is_empty()).then_some(Self { shapes, agent, session, services }))
     }
 }
 

@@ -12,7 +12,7 @@ use super::run::{self, Row, Zone};
 use super::segment;
 use crate::varint;
 use crate::wire::field::Slice;
-use crate::wire::{Logs, Metrics, SpanRef, Traces};
+use crate::wire::{Logs, Metrics, SpanRef, Traces, Word};
 
 /// How many hashes of batches are remembered.
 pub(super) const REMEMBERED: i64 = 100_000;
@@ -113,12 +113,14 @@ impl SegmentWriter {
 
     fn row(&mut self, body: &[u8], span: &SpanRef, service: u32) -> rusqlite::Result<Written> {
         let shape = self.interner.shape(&self.file, body, (span, service))?;
-        let who = self.interner.who(&self.file, body, span)?;
+        let agent = self.interner.word(&self.file, span.word(Word::Agent).text(body))?;
+        let session = self.interner.word(&self.file, span.word(Word::Session).text(body))?;
         let row = Row {
             start: span.start,
             duration: span.duration,
             shape: shape.id,
-            who,
+            agent,
+            session,
             status: span.status,
             is_root: span.parent == 0,
             ..Row::default()
@@ -129,12 +131,13 @@ impl SegmentWriter {
                 low(span.trace),
                 span.id.cast_signed(),
                 shape.id,
-                who,
+                agent,
+                session,
                 usage.prompt_tokens.cast_signed(),
                 usage.completion_tokens.cast_signed(),
                 usage.cost_usd
             ];
-            let insert = "INSERT INTO llm VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            let insert = "INSERT INTO llm VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
             self.file.prepare_cached(insert)?.execute(values)?;
         }
         Ok(Written { shape, row })

@@ -9,9 +9,8 @@ use crate::varint;
 use crate::wire::{Group, SpanRef, Word};
 
 /// How many of each kind are kept in memory; what is not there is looked up in the file.
-const WORDS: usize = 16_384;
+const WORDS: usize = 32_768;
 const SHAPES: usize = 8_192;
-const WHOS: usize = 16_384;
 const ENVELOPES: usize = 1_024;
 
 /// What a service is called that does not say, as the OpenTelemetry SDKs do.
@@ -37,7 +36,6 @@ pub(super) struct Known {
 pub(super) struct Interner {
     words: HashMap<Box<str>, u32, RandomState>,
     shapes: HashMap<Box<[u8]>, Shape, RandomState>,
-    whos: HashMap<Box<[u8]>, u32, RandomState>,
     envelopes: HashMap<Box<[u8]>, u32, RandomState>,
     key: Vec<u8>,
 }
@@ -116,31 +114,6 @@ impl Interner {
         make_room(&mut self.shapes, SHAPES);
         self.shapes.insert(self.key.as_slice().into(), shape);
         Ok(shape)
-    }
-
-    pub(super) fn who(&mut self, file: &Connection, body: &[u8], span: &SpanRef) -> rusqlite::Result<u32> {
-        let (agent, session) = (span.word(Word::Agent), span.word(Word::Session));
-        if agent.is_empty() && session.is_empty() {
-            return Ok(0);
-        }
-        self.key.clear();
-        varint::put(&mut self.key, agent.len() as u64);
-        self.key.extend_from_slice(agent.of(body));
-        self.key.extend_from_slice(session.of(body));
-        if let Some(id) = self.whos.get(&self.key[..]) {
-            return Ok(*id);
-        }
-        let (agent, session) = (self.word(file, agent.text(body))?, self.word(file, session.text(body))?);
-        let mut find = file.prepare_cached("SELECT id FROM who WHERE agent = ?1 AND session = ?2")?;
-        let id = match find.query_row([agent, session], |row| row.get(0)).optional()? {
-            Some(id) => id,
-            None => {
-                insert(file, "INSERT INTO who (agent, session) VALUES (?1, ?2)", params![agent, session])?
-            }
-        };
-        make_room(&mut self.whos, WHOS);
-        self.whos.insert(self.key.as_slice().into(), id);
-        Ok(id)
     }
 }
 

@@ -19,8 +19,9 @@ pub(crate) struct Row {
     pub(crate) ordinal: u32,
     /// What it is of: service, name and what else the program's code decides.
     pub(crate) shape: u32,
-    /// Who ran it: agent and session; zero if it does not say.
-    pub(crate) who: u32,
+    /// Who ran it, as words; zero if it does not say.
+    pub(crate) agent: u32,
+    pub(crate) session: u32,
     pub(crate) status: u8,
     pub(crate) is_root: bool,
 }
@@ -58,10 +59,11 @@ pub(super) fn write(rows: &[Row], out: &mut Vec<u8>) {
         put(out, row.duration.cast_unsigned());
         put(out, (row.part - base).cast_unsigned());
         put(out, u64::from(row.ordinal));
-        // Most spans do not say who ran them, and are neither ok nor an error.
-        put(out, u64::from(row.shape) << 1 | u64::from(row.who != 0));
-        if row.who != 0 {
-            put(out, u64::from(row.who));
+        // Not every span says who ran it.
+        let (agent, session) = (row.agent != 0, row.session != 0);
+        put(out, u64::from(row.shape) << 2 | u64::from(agent) << 1 | u64::from(session));
+        for word in [row.agent, row.session].into_iter().filter(|word| *word != 0) {
+            put(out, u64::from(word));
         }
         out.push(row.status | u8::from(row.is_root) << 2);
         start = row.start;
@@ -89,10 +91,12 @@ fn read_row(reader: &mut Reader<'_>, base: i64, before: i64) -> Option<Row> {
     let part = base.checked_add(reader.i64()?)?;
     let ordinal = reader.u32()?;
     let shape = reader.u64()?;
-    let who = if shape & 1 == 1 { reader.u32()? } else { 0 };
+    let agent = if shape & 2 == 2 { reader.u32()? } else { 0 };
+    let session = if shape & 1 == 1 { reader.u32()? } else { 0 };
     let flags = reader.bytes(1)?[0];
-    let shape = u32::try_from(shape >> 1).ok()?;
-    Some(Row { start, duration, part, ordinal, shape, who, status: flags & 3, is_root: flags & 4 != 0 })
+    let shape = u32::try_from(shape >> 2).ok()?;
+    let (status, is_root) = (flags & 3, flags & 4 != 0);
+    Some(Row { start, duration, part, ordinal, shape, agent, session, status, is_root })
 }
 
 #[cfg(test)]
@@ -108,7 +112,8 @@ mod tests {
                 part: 1_000 + (n * 7) % 31,
                 ordinal: n as u32 % 5,
                 shape: n as u32 % 9,
-                who: n as u32 % 3,
+                agent: n as u32 % 3,
+                session: n as u32 % 2 * 1_000,
                 status: n as u8 % 4,
                 is_root: n % 6 == 0,
             })

@@ -148,8 +148,6 @@ pub(super) fn list(directory: &Path) -> std::io::Result<Vec<Place>> {
 /// Opens a file for the thread that writes, and brings its schema up to date.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     let connection = Connection::open(path)?;
-    // A page of 8 KiB holds the tail of most blocks without much loss.
-    connection.pragma_update(None, "page_size", 8192)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // An acknowledged batch is on disk, not only in the system's memory.
     connection.pragma_update(None, "synchronous", "full")?;

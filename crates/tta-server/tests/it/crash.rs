@@ -46,7 +46,9 @@ fn nothing_that_was_acknowledged_is_lost_by_a_kill() {
             .spawn()
             .expect("it starts");
         let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let told = lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<u128>().ok());
+        let told = lines
+            .map_while(Result::ok)
+            .filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<u128>().ok());
         acknowledged.extend(told.take(30 + 17 * round as usize));
         child.kill().expect("it runs");
         child.wait().expect("it ends");
@@ -60,7 +62,11 @@ fn nothing_that_was_acknowledged_is_lost_by_a_kill() {
     let stored = store.stats().spans;
     assert!(stored % SPANS as u64 == 0 && stored >= (acknowledged.len() * SPANS) as u64, "{stored}");
     settle(&store);
-    let calls = tta_server::read::calls(&store.reader(), &tta_server::read::ALWAYS, tta_server::read::MapBy::Primitive);
+    let calls = tta_server::read::calls(
+        &store.reader(),
+        &tta_server::read::ALWAYS,
+        tta_server::read::MapBy::Primitive,
+    );
     let called: u64 = calls.expect("it is read").iter().map(|call| call.executions.count).sum();
     assert_eq!(called, stored - stored / SPANS as u64);
 }

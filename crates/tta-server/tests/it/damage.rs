@@ -118,7 +118,8 @@ fn a_file_that_lost_its_end_is_read_as_far_as_it_goes() {
 fn a_file_that_is_something_else_is_set_aside() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = fill(directory.path());
-    std::fs::write(&file, b"no database, but long enough to be looked at as one".repeat(100)).expect("it is written");
+    std::fs::write(&file, b"no database, but long enough to be looked at as one".repeat(100))
+        .expect("it is written");
     let store = open(directory.path());
     put(&store, request(vec![("shop", vec![span(1, 1)])]));
     assert_eq!(count(&store, 1), 1);

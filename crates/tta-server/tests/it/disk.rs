@@ -120,7 +120,8 @@ fn a_directory_that_cannot_be_written_to_is_told_and_tried_again() {
     put(&store, request(vec![("shop", vec![span(1, 1)])]));
     // The file of tomorrow cannot be made: its name is taken by a directory.
     now.fetch_add(24 * 60 * 60, Ordering::Relaxed);
-    let tomorrow = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(now.load(Ordering::Relaxed)));
+    let tomorrow =
+        humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(now.load(Ordering::Relaxed)));
     let taken = directory.path().join(format!("{}.000.sqlite", &tomorrow.to_string()[..10]));
     std::fs::create_dir(&taken).expect("it is free");
     for _ in 0..2 {

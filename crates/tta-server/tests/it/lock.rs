@@ -10,7 +10,10 @@ fn one_process_at_a_time() {
     let directory = tempfile::tempdir().expect("a directory");
     let first = open(directory.path());
     let refused = Store::open(Options::new(directory.path())).expect_err("it is taken");
-    assert!(matches!(refused, OpenError::Locked { pid: Some(pid), .. } if pid == std::process::id()), "{refused:?}");
+    assert!(
+        matches!(refused, OpenError::Locked { pid: Some(pid), .. } if pid == std::process::id()),
+        "{refused:?}"
+    );
     let message = refused.to_string();
     let expect = format!("in use by process {}; stop the other server", std::process::id());
     assert!(message.contains(&expect), "{message}");

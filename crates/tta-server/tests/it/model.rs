@@ -25,7 +25,8 @@ struct Model {
 
 fn random_span(random: &mut StdRng) -> Span {
     let mut pick = |list: &[&'static str]| *list.choose(random).expect("it is not empty");
-    let mut attributes = vec![text("colour", pick(&["red", "green"])), text("note", format!("Says {}", pick(&WORDS)))];
+    let mut attributes =
+        vec![text("colour", pick(&["red", "green"])), text("note", format!("Says {}", pick(&WORDS)))];
     for (attribute, list) in [
         (a::PRIMITIVE_NAME, &WORDS),
         (a::PRIMITIVE_TYPE, &WORDS),
@@ -61,7 +62,10 @@ fn random_span(random: &mut StdRng) -> Span {
         start_time_unix_nano: start,
         end_time_unix_nano: end,
         attributes,
-        events: vec![inner::Event { name: format!("event {}", random.random_range(0..9)), ..inner::Event::default() }],
+        events: vec![inner::Event {
+            name: format!("event {}", random.random_range(0..9)),
+            ..inner::Event::default()
+        }],
         status: Some(Status { code: random.random_range(0..3), message: String::new() }),
         ..Span::default()
     }
@@ -126,8 +130,10 @@ fn named(service: &str) -> &str {
 fn cursor(span: &Span) -> Cursor {
     Cursor {
         start_unix_nanos: span.start_time_unix_nano as i64,
-        trace_id: tta_model::TraceId::from_bytes(span.trace_id[..].try_into().expect("16 bytes")).expect("not zero"),
-        span_id: tta_model::SpanId::from_bytes(span.span_id[..].try_into().expect("8 bytes")).expect("not zero"),
+        trace_id: tta_model::TraceId::from_bytes(span.trace_id[..].try_into().expect("16 bytes"))
+            .expect("not zero"),
+        span_id: tta_model::SpanId::from_bytes(span.span_id[..].try_into().expect("8 bytes"))
+            .expect("not zero"),
     }
 }
 
@@ -143,16 +149,18 @@ impl Model {
 
     fn search(&self, query: &SpanQuery) -> Vec<Cursor> {
         let fits = |(service, span): &(&str, &Span)| {
-            let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
+            let is =
+                |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
             let has = |(key, wanted): &(String, String)| match value(span, key) {
                 Some(Value::StringValue(text)) => text == wanted,
                 Some(Value::IntValue(int)) => int.to_string() == *wanted,
                 _ => key == "zone" && *wanted == format!("zone of {service}"),
             };
-            let texts = span.attributes.iter().filter_map(|attribute| match &attribute.value.as_ref()?.value {
-                Some(Value::StringValue(text)) => Some(text),
-                _ => None,
-            });
+            let texts =
+                span.attributes.iter().filter_map(|attribute| match &attribute.value.as_ref()?.value {
+                    Some(Value::StringValue(text)) => Some(text),
+                    _ => None,
+                });
             let mut texts = texts.chain([&span.name]).chain(span.events.iter().map(|event| &event.name));
             let status = span.status.as_ref().map_or(0, |status| status.code);
             is(&query.service, named(service))
@@ -175,7 +183,8 @@ impl Model {
                     texts.any(|found| found.to_ascii_lowercase().contains(&text.to_ascii_lowercase()))
                 })
         };
-        let mut found: Vec<Cursor> = self.last().iter().filter(|one| fits(one)).map(|(_, span)| cursor(span)).collect();
+        let mut found: Vec<Cursor> =
+            self.last().iter().filter(|one| fits(one)).map(|(_, span)| cursor(span)).collect();
         found.sort_unstable_by(|one, other| other.cmp(one));
         found
     }
@@ -184,10 +193,24 @@ impl Model {
 fn random_query(random: &mut StdRng) -> SpanQuery {
     let mut query = SpanQuery { limit: random.random_range(1..30), ..SpanQuery::default() };
     let mut word = |list: &[&str]| list.choose(random).map(|word| String::from(*word));
-    match word(&["service", "name", "primitive", "type", "workflow", "agent", "kind of agent", "session", "provider", "model", "none"])
-        .as_deref()
+    match word(&[
+        "service",
+        "name",
+        "primitive",
+        "type",
+        "workflow",
+        "agent",
+        "kind of agent",
+        "session",
+        "provider",
+        "model",
+        "none",
+    ])
+    .as_deref()
     {
-        Some("service") => query.service = word(&["shop", "bank", "unknown_service", "Bäckerei ☕", "nobody"]),
+        Some("service") => {
+            query.service = word(&["shop", "bank", "unknown_service", "Bäckerei ☕", "nobody"])
+        }
         Some("name") => query.name = word(&NAMES),
         Some("primitive") => query.primitive = word(&WORDS),
         Some("type") => query.primitive_type = word(&WORDS),
@@ -207,7 +230,12 @@ fn random_query(random: &mut StdRng) -> SpanQuery {
         4 => query.max_duration_nanos = 999,
         5 => query.times = NOW as i64..=NOW as i64 + MINUTE,
         6 => query.attributes = vec![(String::from("colour"), String::from("red"))],
-        7 => query.attributes = vec![(String::from("level"), String::from("2")), (String::from("zone"), String::from("zone of shop"))],
+        7 => {
+            query.attributes = vec![
+                (String::from("level"), String::from("2")),
+                (String::from("zone"), String::from("zone of shop")),
+            ]
+        }
         8 => query.text = Some(String::from("sAYS t")),
         9 => query.text = Some(String::from("event 3")),
         10 => (query.status, query.min_duration_nanos) = (Some(2), 1_000),
@@ -253,7 +281,8 @@ fn check_traces(store: &Store, model: &Model) {
         let mut expect: Vec<(&str, &Span)> = model.last();
         expect.retain(|(_, span)| span.trace_id == trace.to_be_bytes());
         let read = read::trace(&store.reader(), id(trace)).expect("it is read").spans;
-        let mut found: Vec<(&str, &Span)> = read.iter().map(|stored| (stored.origin.service(), &stored.span)).collect();
+        let mut found: Vec<(&str, &Span)> =
+            read.iter().map(|stored| (stored.origin.service(), &stored.span)).collect();
         expect.iter_mut().for_each(|(service, _)| *service = named(service));
         let key = |(_, span): &(&str, &Span)| span.span_id.clone();
         expect.sort_by_key(key);
@@ -278,7 +307,9 @@ fn check_point(point: &read::RedPoint, (durations, errors): &(Vec<i64>, u64)) {
     sorted.sort_unstable();
     assert_eq!((point.count, point.errors), (sorted.len() as u64, *errors));
     assert_eq!(point.mean_nanos, sorted.iter().sum::<i64>() as u64 / point.count);
-    for (part, shown) in [(0.5, point.p50_nanos), (0.95, point.p95_nanos), (0.99, point.p99_nanos), (1.0, point.max_nanos)] {
+    for (part, shown) in
+        [(0.5, point.p50_nanos), (0.95, point.p95_nanos), (0.99, point.p99_nanos), (1.0, point.max_nanos)]
+    {
         let exact = sorted[(part * sorted.len() as f64).ceil() as usize - 1] as f64;
         assert!((shown as f64 - exact).abs() <= exact * RELATIVE_ERROR, "{part}: {shown} for {exact}");
     }
@@ -301,7 +332,13 @@ fn check_sums(store: &Store, model: &Model) {
         }
     }
     assert_eq!(seen, expect.len());
-    let two = RedQuery { service: Some(String::from("shop")), step_minutes: 2, times: NOW as i64..=NOW as i64 + MINUTE, by: RedBy::Service, ..query.clone() };
+    let two = RedQuery {
+        service: Some(String::from("shop")),
+        step_minutes: 2,
+        times: NOW as i64..=NOW as i64 + MINUTE,
+        by: RedBy::Service,
+        ..query.clone()
+    };
     let minutes = NOW as i64 / MINUTE..=NOW as i64 / MINUTE + 1;
     let mut expect = Sums::new();
     for (_, span) in model.all.iter().filter(|(service, _)| *service == "shop") {
@@ -317,7 +354,11 @@ fn check_sums(store: &Store, model: &Model) {
     for (_, span) in &model.all {
         let start = span.start_time_unix_nano as i64 / MINUTE * MINUTE;
         let took = duration(span) as u64;
-        assert!(cells.iter().any(|cell| cell.start_unix_nanos == start && (cell.from_nanos..cell.to_nanos).contains(&took)));
+        assert!(
+            cells.iter().any(
+                |cell| cell.start_unix_nanos == start && (cell.from_nanos..cell.to_nanos).contains(&took)
+            )
+        );
     }
     assert_eq!(cells.iter().map(|cell| cell.count).sum::<u64>(), model.all.len() as u64);
 }
@@ -328,14 +369,21 @@ fn place(service: &str, span: &Span) -> (String, String) {
 }
 
 fn check_calls(store: &Store, model: &Model) {
-    let places: HashMap<(&Vec<u8>, &Vec<u8>), (String, String)> =
-        model.all.iter().map(|(service, span)| ((&span.trace_id, &span.span_id), place(service, span))).collect();
+    let places: HashMap<(&Vec<u8>, &Vec<u8>), (String, String)> = model
+        .all
+        .iter()
+        .map(|(service, span)| ((&span.trace_id, &span.span_id), place(service, span)))
+        .collect();
     let (mut by_primitive, mut by_service) = (Sums::new(), Sums::new());
     for (service, span) in &model.all {
         let Some(caller) = places.get(&(&span.trace_id, &span.parent_span_id)) else { continue };
         let callee = place(service, span);
         if caller.0 != callee.0 {
-            add(&mut by_service, ((caller.0.clone(), String::new()), (callee.0.clone(), String::new())), span);
+            add(
+                &mut by_service,
+                ((caller.0.clone(), String::new()), (callee.0.clone(), String::new())),
+                span,
+            );
         }
         add(&mut by_primitive, (caller.clone(), callee), span);
     }

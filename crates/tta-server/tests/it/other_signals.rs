@@ -50,7 +50,10 @@ fn log_records_are_found_by_trace_time_and_text() {
     put(&kept, request(vec![("shop", vec![span(7, 1)])]));
     let reader = kept.reader();
     let trace = read::trace(&reader, id(7)).expect("it is read");
-    assert_eq!(trace.logs.iter().map(|log| log.record.clone()).collect::<Vec<_>>(), (0..10).map(record).collect::<Vec<_>>());
+    assert_eq!(
+        trace.logs.iter().map(|log| log.record.clone()).collect::<Vec<_>>(),
+        (0..10).map(record).collect::<Vec<_>>()
+    );
     assert_eq!((trace.spans.len(), trace.logs[0].origin.service(), kept.stats().logs), (1, "shop", 150));
     let mut query = LogQuery { limit: 40, ..LogQuery::default() };
     let mut all = Vec::new();
@@ -65,7 +68,10 @@ fn log_records_are_found_by_trace_time_and_text() {
     assert_eq!(all, (0..150).rev().map(record).collect::<Vec<_>>());
     let count = |query: LogQuery| read::logs(&reader, &query).expect("it is read").records.len();
     assert_eq!(count(LogQuery { text: Some(String::from("lINE 14")), ..LogQuery::default() }), 11);
-    assert_eq!(count(LogQuery { service: Some(String::from("bank")), min_severity: 24, ..LogQuery::default() }), 2);
+    assert_eq!(
+        count(LogQuery { service: Some(String::from("bank")), min_severity: 24, ..LogQuery::default() }),
+        2
+    );
     let early = NOW as i64 + 3..=NOW as i64 + 7;
     assert_eq!(count(LogQuery { times: early, ..LogQuery::default() }), 5);
 }
@@ -106,11 +112,16 @@ fn all_kinds(time: u64) -> Vec<Metric> {
         Data::Gauge(Gauge { data_points: vec![number(1), number(2)] }),
         Data::Sum(Sum { data_points: vec![number(-3)], ..Sum::default() }),
         Data::Histogram(Histogram { data_points: vec![histogram], ..Histogram::default() }),
-        Data::ExponentialHistogram(ExponentialHistogram { data_points: vec![exponential], ..ExponentialHistogram::default() }),
+        Data::ExponentialHistogram(ExponentialHistogram {
+            data_points: vec![exponential],
+            ..ExponentialHistogram::default()
+        }),
         Data::Summary(Summary { data_points: vec![summary] }),
     ];
     let named = datas.into_iter().enumerate();
-    named.map(|(n, data)| Metric { name: format!("metric-{n}"), data: Some(data), ..Metric::default() }).collect()
+    named
+        .map(|(n, data)| Metric { name: format!("metric-{n}"), data: Some(data), ..Metric::default() })
+        .collect()
 }
 
 fn metrics(metrics: Vec<Metric>) -> Metrics {

@@ -42,7 +42,10 @@ fn a_span_that_comes_again_is_shown_as_it_came_last() {
     assert_eq!(names, ["operation 1", "another", "operation 0"]);
     let found = |query: SpanQuery| read::search(&store.reader(), &query).expect("it is read").hits.len();
     let named = |name: &str| SpanQuery { name: Some(name.to_owned()), ..SpanQuery::default() };
-    assert_eq!((found(named("operation 2")), found(named("another")), found(SpanQuery::default())), (0, 1, 3));
+    assert_eq!(
+        (found(named("operation 2")), found(named("another")), found(SpanQuery::default())),
+        (0, 1, 3)
+    );
     // What the sums promise of a batch that overlaps another: each copy counts.
     assert_eq!(counted(&store), 4);
 }

@@ -47,7 +47,10 @@ fn what_is_too_much_is_given_up_from_the_oldest_on() {
     let mut random = StdRng::seed_from_u64(3);
     for batch in 1..=60_u128 {
         let noise: String = (0..500_000).map(|_| char::from(random.random_range(b'!'..b'~'))).collect();
-        let loud = opentelemetry_proto::tonic::trace::v1::Span { attributes: vec![text("noise", noise)], ..span(batch, 1) };
+        let loud = opentelemetry_proto::tonic::trace::v1::Span {
+            attributes: vec![text("noise", noise)],
+            ..span(batch, 1)
+        };
         put(&store, request(vec![("shop", vec![loud])]));
     }
     settle(&store);

@@ -63,7 +63,10 @@ fn a_resource_that_is_not_valid_costs_its_own_spans() {
     body[at] = 0xff;
     let traces = scan(body);
     assert_eq!(traces.rejected().reasons().collect::<Vec<_>>(), [(Rejection::Envelope, 2)]);
-    assert_eq!((traces.len(), traces.rejected().to_string()), (1, String::from("2: its resource or its scope is not valid")));
+    assert_eq!(
+        (traces.len(), traces.rejected().to_string()),
+        (1, String::from("2: its resource or its scope is not valid"))
+    );
 }
 
 #[test]
@@ -85,14 +88,22 @@ fn what_is_kept_can_be_decoded() {
     let mut random = StdRng::seed_from_u64(5);
     let directory = tempfile::tempdir().expect("a directory");
     let store = open(directory.path());
-    let event = inner::Event { name: String::from("event"), attributes: vec![text("a", "b")], ..inner::Event::default() };
+    let event = inner::Event {
+        name: String::from("event"),
+        attributes: vec![text("a", "b")],
+        ..inner::Event::default()
+    };
     let link = inner::Link { trace_id: vec![7; 16], span_id: vec![8; 8], ..inner::Link::default() };
     let (mut kept, mut broken) = (0, 0);
     for round in 0..400_u64 {
         let full = Span {
             events: vec![event.clone()],
             links: vec![link.clone()],
-            attributes: vec![text("k", "v"), any("n", Value::IntValue(-5)), any("d", Value::DoubleValue(0.5))],
+            attributes: vec![
+                text("k", "v"),
+                any("n", Value::IntValue(-5)),
+                any("d", Value::DoubleValue(0.5)),
+            ],
             status: Some(Status { message: String::from("m"), code: 2 }),
             ..span(u128::from(round) + 1, 1)
         };
@@ -111,7 +122,8 @@ fn what_is_kept_can_be_decoded() {
             let expect = &decoded.resource_spans[0].scope_spans[0].spans[0];
             let trace = tta_model::TraceId::from_bytes(expect.trace_id[..].try_into().expect("16 bytes"));
             put(&store, body);
-            let read = tta_server::read::trace(&store.reader(), trace.expect("not zero")).expect("it is read");
+            let read =
+                tta_server::read::trace(&store.reader(), trace.expect("not zero")).expect("it is read");
             assert!(read.spans.iter().any(|stored| stored.span == *expect), "{expect:?}");
             kept += 1;
         }

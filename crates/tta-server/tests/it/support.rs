@@ -21,7 +21,8 @@ pub(crate) fn any(key: &str, value: Value) -> KeyValue {
 }
 
 pub(crate) fn resource(service: &str) -> Resource {
-    let attributes = vec![text(attribute::SERVICE_NAME.key, service), text("zone", format!("zone of {service}"))];
+    let attributes =
+        vec![text(attribute::SERVICE_NAME.key, service), text("zone", format!("zone of {service}"))];
     Resource { attributes, ..Resource::default() }
 }
 

@@ -16,9 +16,6 @@ CREATE TABLE shape (
 );
 CREATE INDEX shape_name ON shape (service, name);
 
--- Who ran it, every combination once.
-CREATE TABLE who (id INTEGER PRIMARY KEY, agent INTEGER NOT NULL, session INTEGER NOT NULL, UNIQUE (agent, session));
-
 -- The records themselves, some dozens in one compressed block.
 CREATE TABLE block (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, data BLOB NOT NULL);
 
@@ -38,8 +35,8 @@ CREATE INDEX run_time ON run (service, last, id, first, longest, errors, count);
 
 -- What model calls cost.
 CREATE TABLE llm (
-    start INTEGER NOT NULL, trace INTEGER NOT NULL, span INTEGER NOT NULL, shape INTEGER NOT NULL, who INTEGER NOT NULL,
-    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost_usd REAL NOT NULL
+    start INTEGER NOT NULL, trace INTEGER NOT NULL, span INTEGER NOT NULL, shape INTEGER NOT NULL,
+    agent INTEGER NOT NULL, session INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost_usd REAL NOT NULL
 );
 CREATE INDEX llm_start ON llm (start);
 
@@ -78,7 +75,7 @@ CREATE VIEW call_minutes AS
 CREATE VIEW model_calls AS
     SELECT datetime(start / 1000000000, 'unixepoch') AS time, service.text AS service, workflow.text AS workflow,
            model.text AS model, agent.text AS agent, session.text AS session, prompt_tokens, completion_tokens, cost_usd
-    FROM llm JOIN shape ON shape.id = llm.shape LEFT JOIN who ON who.id = llm.who
+    FROM llm JOIN shape ON shape.id = llm.shape
     LEFT JOIN word AS service ON service.id = shape.service LEFT JOIN word AS workflow ON workflow.id = shape.workflow
-    LEFT JOIN word AS model ON model.id = shape.model LEFT JOIN word AS agent ON agent.id = who.agent
-    LEFT JOIN word AS session ON session.id = who.session;
+    LEFT JOIN word AS model ON model.id = shape.model LEFT JOIN word AS agent ON agent.id = llm.agent
+    LEFT JOIN word AS session ON session.id = llm.session;
