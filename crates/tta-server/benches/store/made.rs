@@ -132,6 +132,10 @@ impl Maker {
                 ["{\"order\": {\"items\": 3, \"total\": 129.90}}", "{\"order\": null}"][operation % 2],
             ),
             int("step", operation as i64),
+            text(
+                "deployment.revision",
+                format!("release-2026.11.{:02}-{:08x}", service + 1, 0x4f2c_19a0 + service),
+            ),
             int("attempt", self.random.random_range(0..3)),
             int("input.bytes", self.random.random_range(100..100_000)),
             int("output.bytes", self.random.random_range(100..100_000)),

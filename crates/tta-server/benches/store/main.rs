@@ -1,20 +1,22 @@
 //! What it costs to store a span and to find it again: processor time and bytes, at a million spans.
 //!
-//! `cargo bench -p tta-server --bench store [-- SPANS]`
+//! `cargo bench -p tta-server --bench store [-- SPANS [SPANS OF A BATCH [BATCHES AT ONCE]]]`
+//!
+//! With `STORE_KEEP=DIRECTORY` the store is kept there; with `STORE_OPEN=DIRECTORY` one that was kept is opened, and nothing else is
+//! done.
 #![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
 
 mod made;
 
 use std::error::Error;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use tta_server::read::{self, CostBy, CostQuery, MapBy, RedBy, RedQuery, SpanQuery};
 use tta_server::{Options, Store, Traces};
 
-/// How many spans a batch has.
-const BATCH: usize = 512;
-/// How many batches wait at once.
+/// How many batches wait at once, by default.
 const WAITING: usize = 8;
 const HOUR: i64 = 3_600_000_000_000;
 
@@ -48,11 +50,16 @@ fn memory() -> u64 {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let spans = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(1_000_000);
+    if let Ok(kept) = std::env::var("STORE_OPEN") {
+        return idle(Path::new(&kept));
+    }
+    let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let number = |at: usize, otherwise| numbers.get(at).copied().unwrap_or(otherwise);
+    let size = (number(0, 1_000_000), number(1, 512), number(2, WAITING));
     let directory = tempfile::tempdir()?;
     let store = Store::open(Options::new(directory.path()))?;
     println!("empty: {} MiB", memory());
-    let trace = ingest(&store, spans)?;
+    let trace = ingest(&store, size)?;
     ask(&store, trace)?;
     let stats = store.stats();
     println!(
@@ -66,20 +73,37 @@ fn main() -> Result<(), Box<dyn Error>> {
     let store = Store::open(Options::new(directory.path()))?;
     println!("opens in {:.0} ms, {:.0} ms CPU", millis(wall.elapsed()), millis(cpu() - before));
     assert_eq!((store.stats().spans, store.damage()), (stats.spans, Vec::new()));
-    if let Ok(keep) = std::env::var("KEEP") {
+    if let Ok(keep) = std::env::var("STORE_KEEP") {
         drop(store);
         std::fs::rename(directory.keep(), keep)?;
     }
     Ok(())
 }
 
+/// What a store takes that nobody asks anything.
+fn idle(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let (before, wall) = (cpu(), Instant::now());
+    let store = Store::open(Options::new(directory))?;
+    println!(
+        "opens {} spans in {:.0} ms, {:.0} ms CPU",
+        store.stats().spans,
+        millis(wall.elapsed()),
+        millis(cpu() - before)
+    );
+    println!("{} MiB of memory", memory());
+    Ok(())
+}
+
 /// Stores spans, and answers a trace of them.
-fn ingest(store: &Store, spans: usize) -> Result<tta_model::TraceId, Box<dyn Error>> {
+fn ingest(
+    store: &Store,
+    (spans, batch, waiting): (usize, usize, usize),
+) -> Result<tta_model::TraceId, Box<dyn Error>> {
     let mut maker = made::Maker::new(spans);
     let (mut bytes, mut count, mut scanning, mut all) = (0, 0, Duration::ZERO, Duration::ZERO);
     let started = Instant::now();
     while count < spans {
-        let bodies: Vec<bytes::Bytes> = (0..WAITING).map(|_| maker.batch(BATCH).into()).collect();
+        let bodies: Vec<bytes::Bytes> = (0..waiting).map(|_| maker.batch(batch).into()).collect();
         bytes += bodies.iter().map(bytes::Bytes::len).sum::<usize>();
         let before = cpu();
         let mut tickets = Vec::new();

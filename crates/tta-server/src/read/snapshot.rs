@@ -10,8 +10,9 @@ use prost::Message;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::trace::Origin;
+use crate::store::Shared;
+use crate::store::block::Opener;
 use crate::store::segment::Segment;
-use crate::store::{Shared, block};
 
 /// How many opened blocks an answer keeps.
 const BLOCKS: usize = 64;
@@ -22,6 +23,7 @@ pub(super) struct Snapshot<'a> {
     /// Given back at the end.
     file: Option<Connection>,
     words: RefCell<HashMap<u32, Arc<str>>>,
+    opener: RefCell<Opener>,
     blocks: RefCell<HashMap<i64, Rc<Vec<u8>>>>,
     origins: RefCell<HashMap<(u32, u32), Arc<Origin>>>,
 }
@@ -33,6 +35,7 @@ impl<'a> Snapshot<'a> {
             segment,
             file: Some(file),
             words: RefCell::default(),
+            opener: RefCell::default(),
             blocks: RefCell::default(),
             origins: RefCell::default(),
         }
@@ -73,9 +76,7 @@ impl<'a> Snapshot<'a> {
         if let Some(block) = self.blocks.borrow().get(&id) {
             return Ok(block.clone());
         }
-        let mut find = self.file().prepare_cached("SELECT size, data FROM block WHERE id = ?1")?;
-        let read = find.query_row([id], |row| Ok(block::decompress(row.get(0)?, row.get_ref(1)?.as_blob()?)));
-        let Some(block) = read.optional()?.flatten() else {
+        let Some(block) = self.opener.borrow_mut().open(self.file(), id)? else {
             self.report(&format!("block {id} of records cannot be read"));
             return Ok(Rc::default());
         };

@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 
 use super::OpenError;
-use super::block::{self, Builder, Compressor};
+use super::block::{self, Builder, Compressor, Samples};
 use super::intern::{Interner, Known, Shape};
 use super::run::{self, Row, Zone};
 use super::segment;
@@ -39,6 +39,7 @@ pub(super) struct SegmentWriter {
     pub(super) last: Last,
     block: Builder,
     compressor: Compressor,
+    samples: Samples,
     runs: BTreeMap<u32, Vec<Row>>,
     /// In the order of the spans of the batches.
     pub(super) written: Vec<Written>,
@@ -52,24 +53,37 @@ impl SegmentWriter {
             file.query_row(&format!("SELECT ifnull(max(id), 0) FROM {table}"), [], |row| row.get(0))
         };
         let last = Last { part: greatest("part")?, block: greatest("block")?, run: greatest("run")? };
-        let compressor =
-            Compressor::new().map_err(|source| OpenError::Directory { path: path.to_owned(), source })?;
+        let failed = |source| OpenError::Directory { path: path.to_owned(), source };
+        let mut compressor = Compressor::new().map_err(failed)?;
+        if let Some((number, bytes)) = block::latest_dictionary(&file)? {
+            compressor.use_dictionary(number, &bytes).map_err(failed)?;
+        }
         Ok(Self {
             file,
             interner: Interner::default(),
             last,
             block: Builder::default(),
             compressor,
+            samples: Samples::default(),
             runs: BTreeMap::new(),
             written: Vec::new(),
             scratch: Vec::new(),
         })
     }
 
+    /// Takes a dictionary for small blocks, if there is none yet.
+    pub(super) fn use_dictionary(&mut self, bytes: &[u8]) -> rusqlite::Result<()> {
+        let number = block::keep_dictionary(&self.file, bytes)?;
+        self.compressor.use_dictionary(number, bytes).map_err(other)
+    }
+
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
         self.written.clear();
         self.runs.clear();
         self.block.clear();
+        if let Some(dictionary) = self.samples.train() {
+            self.use_dictionary(&dictionary)?;
+        }
         self.file.execute_batch("BEGIN IMMEDIATE")
     }
 
@@ -226,9 +240,12 @@ impl SegmentWriter {
         }
         self.last.block += 1;
         let compressed = self.compressor.compress(self.block.bytes(), &mut self.scratch);
-        compressed.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        let values = params![self.last.block, self.block.offset() as i64, self.scratch];
-        self.file.prepare_cached("INSERT INTO block VALUES (?1, ?2, ?3)")?.execute(values)?;
+        let dictionary = compressed.map_err(other)?;
+        let values = params![self.last.block, dictionary, self.block.offset() as i64, self.scratch];
+        self.file.prepare_cached("INSERT INTO block VALUES (?1, ?2, ?3, ?4)")?.execute(values)?;
+        if !self.compressor.has_dictionary() {
+            self.samples.add(self.block.bytes());
+        }
         self.block.clear();
         Ok(())
     }
@@ -258,6 +275,10 @@ impl SegmentWriter {
         }
         Ok(())
     }
+}
+
+fn other(error: std::io::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
 /// The lower half of a trace's id, which is random also where the upper one is not.

@@ -1,8 +1,8 @@
 //! Makes up, when a file is opened, for the sums that were not written when the last process ended.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
-use super::block;
+use super::block::{self, Opener};
 use super::edges::{Call, Edges};
 use super::intern::UNKNOWN_SERVICE;
 use super::rollup::{ROLLED_PART, ROLLED_RUN, Red};
@@ -51,7 +51,7 @@ fn replay_parts(file: &Connection, edges: &mut Edges) -> rusqlite::Result<()> {
     let mut parts =
         file.prepare_cached("SELECT id, block, offset, spans FROM part WHERE id > ?1 ORDER BY id")?;
     let mut found = parts.query([counted - WARM])?;
-    let mut open = (0, Vec::new());
+    let (mut opener, mut open) = (Opener::default(), (0, Vec::new()));
     let mut calls = Vec::new();
     let mut warming = true;
     while let Some(part) = found.next()? {
@@ -63,7 +63,7 @@ fn replay_parts(file: &Connection, edges: &mut Edges) -> rusqlite::Result<()> {
             calls.clear();
         }
         if open.0 != at {
-            open = (at, read_block(file, at)?);
+            open = (at, opener.open(file, at)?.unwrap_or_default());
         }
         read_part(file, &open.1, part, &mut calls, edges)?;
     }
@@ -72,14 +72,6 @@ fn replay_parts(file: &Connection, edges: &mut Edges) -> rusqlite::Result<()> {
         edges.forget_tallies();
     }
     Ok(())
-}
-
-/// The bytes of a block; empty if it is damaged or gone.
-fn read_block(file: &Connection, id: i64) -> rusqlite::Result<Vec<u8>> {
-    let mut find = file.prepare_cached("SELECT size, data FROM block WHERE id = ?1")?;
-    let read =
-        find.query_row(params![id], |row| Ok(block::decompress(row.get(0)?, row.get_ref(1)?.as_blob()?)));
-    Ok(read.optional()?.flatten().unwrap_or_default())
 }
 
 fn read_part(

@@ -8,6 +8,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use rusqlite::Connection;
 
+use super::block;
 use super::edges::{Call, Edges};
 use super::ingest::{REMEMBERED, SegmentWriter};
 use super::intern::service_of;
@@ -265,9 +266,13 @@ impl Writer {
     }
 
     fn create(&mut self, place: Place) -> Result<(), Failure> {
+        let before = self.shared.newest().and_then(|newest| self.dictionary(&newest));
         let segment = Arc::new(Segment::new(&self.shared.options.directory, place));
         let writer = SegmentWriter::open(&segment.path);
-        let made = writer.and_then(|writer| {
+        let made = writer.and_then(|mut writer| {
+            if let Some(dictionary) = before {
+                writer.use_dictionary(&dictionary)?;
+            }
             // The name of the file is on disk only when its directory is.
             let directory = std::fs::File::open(&self.shared.options.directory);
             let synced = directory.and_then(|directory| directory.sync_all());
@@ -286,6 +291,13 @@ impl Writer {
         self.current = Some((segment, writer));
         self.retain();
         Ok(())
+    }
+
+    /// The dictionary of a file, which does for the next one as well.
+    fn dictionary(&self, segment: &Segment) -> Option<Vec<u8>> {
+        let file = self.shared.connection(segment).ok()?;
+        let found = block::latest_dictionary(&file).ok()?;
+        Some(found?.1)
     }
 
     /// Moves all of a file's log into the file itself, as nothing more will come.

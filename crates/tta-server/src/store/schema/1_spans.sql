@@ -16,8 +16,11 @@ CREATE TABLE shape (
 );
 CREATE INDEX shape_name ON shape (service, name);
 
--- The records themselves, some dozens in one compressed block.
-CREATE TABLE block (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, data BLOB NOT NULL);
+-- What small blocks have in common, with a checksum. Each is here twice, as much depends on it.
+CREATE TABLE dictionary (id INTEGER PRIMARY KEY, number INTEGER NOT NULL, bytes BLOB NOT NULL);
+
+-- The records themselves, some dozens in one compressed block; the dictionary is 0 where none was used.
+CREATE TABLE block (id INTEGER PRIMARY KEY, dictionary INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB NOT NULL);
 
 -- The spans of one trace in one block: 16 bytes of the trace's id, 8 of each span's, 4 of a checksum. `trace` is the lower
 -- half of the trace's id. The part with the greater number came later.
