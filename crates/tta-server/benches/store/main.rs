@@ -165,7 +165,7 @@ fn ask(store: &Store, trace: tta_model::TraceId) -> Result<(), Box<dyn Error>> {
         read::heatmap(&reader, &RedQuery { step_minutes: 1, ..hour.clone() })
     });
     time("map of services", 20, || read::calls(&reader, &hour.times, MapBy::Service));
-    let by_model = CostQuery { times: hour.times.clone(), by: CostBy::Model };
+    let by_model = CostQuery { times: hour.times, by: CostBy::Model };
     time("cost by model", 5, || read::cost(&reader, &by_model));
     Ok(())
 }

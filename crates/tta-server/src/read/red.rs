@@ -1,6 +1,7 @@
 //! Rate, errors and durations over time, from the sums by minute.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
@@ -101,8 +102,10 @@ pub struct HeatCell {
     pub count: u64,
 }
 
+/// A service and the name of an operation.
+type Key = (Arc<str>, Arc<str>);
 /// The series of a question, and what each has in each step.
-type Sums = HashMap<(Arc<str>, Arc<str>), HashMap<i64, Tally>>;
+type Sums = HashMap<Key, HashMap<i64, Tally>>;
 
 /// Reads rate, errors and durations over time, the series by service and name.
 ///
@@ -181,7 +184,7 @@ fn key(
     snapshot: &Snapshot<'_>,
     query: &RedQuery,
     (service, name): (u32, u32),
-) -> rusqlite::Result<Option<(Arc<str>, Arc<str>)>> {
+) -> rusqlite::Result<Option<Key>> {
     let (service, name) = (snapshot.text(service)?, snapshot.text(name)?);
     let fits = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
     if !fits(&query.service, &service) || !fits(&query.name, &name) {
@@ -222,7 +225,7 @@ fn add_later(snapshot: &Snapshot<'_>, steps: &Steps<'_>, sums: &mut Sums) -> rus
     let after = rolled(snapshot.file(), ROLLED_RUN)?;
     let mut runs = snapshot.file().prepare_cached("SELECT id, spans FROM run WHERE id > ?1")?;
     let mut shape = snapshot.file().prepare_cached("SELECT service, name FROM shape WHERE id = ?1")?;
-    let mut keys: HashMap<u32, Option<(Arc<str>, Arc<str>)>> = HashMap::new();
+    let mut keys: HashMap<u32, Option<Key>> = HashMap::new();
     let mut found = runs.query([after])?;
     let mut rows = Vec::new();
     while let Some(written) = found.next()? {
@@ -232,12 +235,15 @@ fn add_later(snapshot: &Snapshot<'_>, steps: &Steps<'_>, sums: &mut Sums) -> rus
         }
         for row in &rows {
             let Some(start) = steps.step(minute(row.start)) else { continue };
-            if !keys.contains_key(&row.shape) {
-                let words = shape.query_row([row.shape], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-                let key = words.map_or(Ok(None), |words| key(snapshot, steps.query, words))?;
-                keys.insert(row.shape, key);
-            }
-            if let Some(Some(key)) = keys.get(&row.shape) {
+            let key = match keys.entry(row.shape) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let words =
+                        shape.query_row([row.shape], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+                    new.insert(words.map_or(Ok(None), |words| key(snapshot, steps.query, words))?)
+                }
+            };
+            if let Some(key) = key {
                 let tally = sums.entry(key.clone()).or_default().entry(start).or_default();
                 tally.add(row.duration, row.status == crate::wire::span::ERROR);
             }

@@ -58,6 +58,9 @@ pub struct SpanQuery {
     pub text: Option<String>,
     /// How many, at most.
     pub limit: usize,
+    /// How many records may be opened to look for attributes and texts, about, before the page ends with fewer spans. Its `next`
+    /// goes on from there.
+    pub most_records: usize,
     /// Those behind this one.
     pub after: Option<Cursor>,
 }
@@ -85,6 +88,7 @@ impl Default for SpanQuery {
             attributes: Vec::new(),
             text: None,
             limit: 100,
+            most_records: usize::MAX,
             after: None,
         }
     }
@@ -119,6 +123,14 @@ pub struct Cursor {
     pub trace_id: TraceId,
     /// Its id.
     pub span_id: SpanId,
+}
+
+impl Cursor {
+    /// The place before every span that starts at a time.
+    fn before_all_at(start_unix_nanos: i64) -> Option<Self> {
+        let (trace_id, span_id) = (TraceId::new(u128::MAX)?, SpanId::new(u64::MAX)?);
+        Some(Self { start_unix_nanos, trace_id, span_id })
+    }
 }
 
 /// A span that was found.
@@ -161,7 +173,8 @@ pub struct SpanHit {
 pub struct SpanPage {
     /// The spans, each once.
     pub hits: Vec<SpanHit>,
-    /// Where the next page begins; none says that there are no more.
+    /// Where the next page begins; none says that there are no more. A page may be shorter than asked for, or empty, and have a
+    /// next one, if [`most_records`](SpanQuery::most_records) were opened.
     pub next: Option<Cursor>,
 }
 
@@ -185,8 +198,11 @@ pub fn search(reader: &Reader, query: &SpanQuery) -> Result<SpanPage, ReadError>
             // Damaged: what comes after in this file cannot be trusted to come in order.
             search.files[at].zones = None;
         }
+        if search.is_spent() {
+            return search.into_page(true);
+        }
     }
-    search.into_page()
+    search.into_page(false)
 }
 
 /// A file in a search.
@@ -198,8 +214,11 @@ struct File<'a> {
     is_asked: bool,
     parts: HashMap<i64, Part>,
     /// The parts of a trace.
-    copies: HashMap<u128, Rc<Vec<(i64, Vec<u64>)>>>,
+    copies: HashMap<u128, Copies>,
 }
+
+/// The parts of a trace in a file, each with its spans.
+type Copies = Rc<Vec<(i64, Vec<u64>)>>;
 
 /// The spans of a trace in one block.
 #[derive(Clone, Default)]
@@ -216,6 +235,8 @@ struct Search<'a> {
     segments: &'a [Arc<Segment>],
     files: Vec<File<'a>>,
     needle: Option<String>,
+    /// How many records were opened.
+    opened: usize,
     /// The best so far, with the file that each is in; one more than are wanted.
     best: BTreeMap<Cursor, (usize, Row)>,
 }
@@ -224,20 +245,29 @@ impl<'a> Search<'a> {
     fn new(reader: &'a Reader, query: &'a SpanQuery, segments: &'a [Arc<Segment>]) -> Self {
         let files = segments.iter().map(|_| File::default()).collect();
         let needle = query.text.as_deref().map(str::to_ascii_lowercase);
-        Self { reader, query, segments, files, needle, best: BTreeMap::new() }
+        Self { reader, query, segments, files, needle, opened: 0, best: BTreeMap::new() }
+    }
+
+    /// The start of the latest span that is not seen yet, or more, with the file that it is in.
+    fn frontier(&self) -> Option<(i64, usize)> {
+        let latest = |(at, file): (usize, &File<'_>)| match &file.zones {
+            Some((zones, _)) => zones.latest().map(|latest| (latest, at)),
+            None if file.is_asked => None,
+            None => Some((self.segments[at].last_start(), at)),
+        };
+        self.files.iter().enumerate().filter_map(latest).max()
+    }
+
+    /// Whether enough was opened, and a next page would go on and not begin anew.
+    fn is_spent(&self) -> bool {
+        let is_onward = || self.frontier().is_some_and(|(latest, _)| latest < self.query.latest());
+        self.opened >= self.query.most_records && is_onward()
     }
 
     /// The file in which the latest span may be that is not seen yet; none if no span can be better than those found.
     fn next_file(&mut self) -> Result<Option<usize>, ReadError> {
         loop {
-            let latest = |(at, file): (usize, &File<'_>)| match &file.zones {
-                Some((zones, _)) => zones.latest().map(|latest| (latest, at)),
-                None if file.is_asked => None,
-                None => Some((self.segments[at].last_start(), at)),
-            };
-            let Some((latest, at)) = self.files.iter().enumerate().filter_map(latest).max() else {
-                return Ok(None);
-            };
+            let Some((latest, at)) = self.frontier() else { return Ok(None) };
             let worst = self.best.first_key_value().map(|(cursor, _)| cursor.start_unix_nanos);
             if self.is_full() && worst.is_some_and(|worst| latest < worst)
                 || latest < *self.query.times.start()
@@ -373,7 +403,7 @@ impl<'a> Search<'a> {
     }
 
     /// The parts of a trace in a file, with their spans.
-    fn copies(&mut self, at: usize, trace: u128) -> rusqlite::Result<Rc<Vec<(i64, Vec<u64>)>>> {
+    fn copies(&mut self, at: usize, trace: u128) -> rusqlite::Result<Copies> {
         let file = &mut self.files[at];
         if let Some(copies) = file.copies.get(&trace) {
             return Ok(copies.clone());
@@ -398,7 +428,8 @@ impl<'a> Search<'a> {
     }
 
     /// Whether the record of a span has the attributes and the text.
-    fn mentions(&self, at: usize, row: &Row, (part, id): (&Part, u64)) -> rusqlite::Result<bool> {
+    fn mentions(&mut self, at: usize, row: &Row, (part, id): (&Part, u64)) -> rusqlite::Result<bool> {
+        self.opened += 1;
         let Some(snapshot) = &self.files[at].snapshot else { return Ok(false) };
         let block = snapshot.block(part.block)?;
         let Some(entry) = block::entries(&block, part.offset).nth(row.ordinal as usize) else {
@@ -426,14 +457,24 @@ impl<'a> Search<'a> {
         Ok(true)
     }
 
-    fn into_page(self) -> Result<SpanPage, ReadError> {
-        let more = self.is_full();
+    /// The page, of which the search ended early if it `is_cut`.
+    fn into_page(self, is_cut: bool) -> Result<SpanPage, ReadError> {
+        // Up to here there may be spans that were not looked into, so what starts earlier comes in the next page.
+        let frontier = self.frontier().filter(|_| is_cut).map(|(latest, _)| latest);
+        let is_certain = |cursor: &Cursor| frontier.is_none_or(|frontier| cursor.start_unix_nanos > frontier);
+        let certain = self.best.iter().rev().filter(|(cursor, _)| is_certain(cursor));
         let mut page = SpanPage::default();
-        for (cursor, (at, row)) in self.best.iter().rev().take(self.query.limit) {
+        for (cursor, (at, row)) in certain.take(self.query.limit) {
             let Some(snapshot) = &self.files[*at].snapshot else { continue };
             page.hits.push(hit(snapshot, cursor, row)?);
-            page.next = Some(*cursor).filter(|_| more);
+            page.next = Some(*cursor);
         }
+        let is_whole = page.hits.len() == self.query.limit;
+        page.next = match frontier {
+            Some(start) if !is_whole => Cursor::before_all_at(start),
+            Some(_) => page.next,
+            None => page.next.filter(|_| self.is_full()),
+        };
         Ok(page)
     }
 }

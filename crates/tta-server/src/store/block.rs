@@ -5,6 +5,7 @@
 //! small; those are compressed with a dictionary, which is trained of the first records that come.
 
 use std::collections::HashMap;
+use std::collections::hash_map;
 
 use rusqlite::{Connection, params};
 
@@ -201,13 +202,13 @@ impl Opener {
         file: &Connection,
         number: i64,
     ) -> rusqlite::Result<Option<&mut zstd::bulk::Decompressor<'static>>> {
-        if !self.by_dictionary.contains_key(&number) {
-            let bytes = if number == 0 { Some(Vec::new()) } else { dictionary(file, number)? };
-            let made = bytes.and_then(|bytes| zstd::bulk::Decompressor::with_dictionary(&bytes).ok());
-            let Some(made) = made else { return Ok(None) };
-            self.by_dictionary.insert(number, made);
-        }
-        Ok(self.by_dictionary.get_mut(&number))
+        let new = match self.by_dictionary.entry(number) {
+            hash_map::Entry::Occupied(known) => return Ok(Some(known.into_mut())),
+            hash_map::Entry::Vacant(new) => new,
+        };
+        let bytes = if number == 0 { Some(Vec::new()) } else { dictionary(file, number)? };
+        let made = bytes.and_then(|bytes| zstd::bulk::Decompressor::with_dictionary(&bytes).ok());
+        Ok(made.map(|made| new.insert(made)))
     }
 }
 

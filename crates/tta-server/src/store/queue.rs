@@ -208,6 +208,14 @@ impl Queue {
         self.came.notify_all();
     }
 
+    /// Lets nothing more in, and writes nothing of what waits: its tickets answer that the store is closed.
+    pub(super) fn abandon(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.jobs.clear();
+        state.bytes = 0;
+    }
+
     /// How many batches and bytes wait.
     pub(super) fn waiting(&self) -> (usize, usize) {
         let state = self.lock();

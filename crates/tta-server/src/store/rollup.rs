@@ -4,6 +4,7 @@
 //! which run they go, a reader adds what came later, and so does the writer when it opens the file.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -90,14 +91,15 @@ fn write_edges(file: &Connection, interner: &mut Interner, edges: &Edges) -> rus
     let mut bins = Vec::new();
     let mut nodes: HashMap<u32, u32, RandomState> = HashMap::default();
     for ((caller, callee, minute), tally) in edges.tallies() {
-        for end in [caller, callee] {
-            if !nodes.contains_key(&end) {
+        let mut node = |end| match nodes.entry(end) {
+            Entry::Occupied(known) => Ok(*known.get()),
+            Entry::Vacant(new) => {
                 let (service, place) = edges.node(end);
                 let words = (interner.word(file, service)?, interner.word(file, place)?);
-                nodes.insert(end, pair(file, Pairs::Node, words)?);
+                Ok::<_, rusqlite::Error>(*new.insert(pair(file, Pairs::Node, words)?))
             }
-        }
-        let (caller, callee) = (nodes[&caller], nodes[&callee]);
+        };
+        let (caller, callee) = (node(caller)?, node(callee)?);
         let before = find.query_row(params![minute, caller, callee], self::tally).optional()?;
         let sum = sum(before, tally);
         bins.clear();

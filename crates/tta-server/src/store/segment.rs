@@ -88,9 +88,9 @@ impl Segment {
         self.place.file()
     }
 
-    /// The start of the latest span.
+    /// The start of the latest span, or later where that is not certain.
     pub(crate) fn last_start(&self) -> i64 {
-        self.last.load(Relaxed)
+        if self.damaged.load(Relaxed) { i64::MAX } else { self.last.load(Relaxed) }
     }
 
     /// The bytes on disk, those of the log that belongs to it included.

@@ -20,6 +20,8 @@ use crate::wire::{SpanRef, Traces, Word};
 
 /// How long nothing has to come until what was committed is summed up.
 const IDLE: Duration = Duration::from_millis(500);
+/// The same when everything is summed up: old files are still looked for.
+const REST: Duration = Duration::from_secs(30);
 /// After how many commits old files are looked for.
 const OFTEN: u32 = 64;
 
@@ -94,7 +96,8 @@ impl Writer {
 
     /// Makes sure that the newest file can be written to, before anybody waits for it.
     pub(super) fn warm_up(&mut self) {
-        if let Some(newest) = self.shared.newest() {
+        if let Some(newest) = self.shared.newest().filter(|newest| !newest.damaged.load(Relaxed)) {
+            // If it cannot be opened now, the next batch tries again, and is told why.
             let _ = self.open(newest);
         }
     }
@@ -102,7 +105,8 @@ impl Writer {
     /// Writes what comes until the queue is closed.
     pub(super) fn run(mut self) {
         loop {
-            match self.shared.queue.take(IDLE) {
+            let rests = self.red.is_empty() && self.edges.is_empty();
+            match self.shared.queue.take(if rests { REST } else { IDLE }) {
                 Next::Jobs(jobs) => self.handle(jobs),
                 Next::Idle => self.idle(),
                 Next::Closed => break,
@@ -313,6 +317,9 @@ impl Writer {
         if self.red.is_empty() && self.edges.is_empty() {
             return Ok(());
         }
+        if self.current.is_none() {
+            self.ensure_current()?;
+        }
         let Some((_, writer)) = &mut self.current else { return Ok(()) };
         let last = (writer.last.run, writer.last.part);
         writer.begin()?;
@@ -337,6 +344,13 @@ impl Writer {
             bytes = bytes.saturating_sub(segment.bytes());
             self.shared.drop_segment(segment);
         }
+    }
+}
+
+impl Drop for Writer {
+    /// Whoever waits is told, also when this thread panics.
+    fn drop(&mut self) {
+        self.shared.queue.abandon();
     }
 }
 

@@ -60,7 +60,7 @@ fn nothing_that_was_acknowledged_is_lost_by_a_kill() {
     }
     // Nothing is there in part, and the sums agree with the spans, those of the last seconds included.
     let stored = store.stats().spans;
-    assert!(stored % SPANS as u64 == 0 && stored >= (acknowledged.len() * SPANS) as u64, "{stored}");
+    assert!(stored.is_multiple_of(SPANS as u64) && stored >= (acknowledged.len() * SPANS) as u64, "{stored}");
     settle(&store);
     let calls = tta_server::read::calls(
         &store.reader(),
