@@ -34,8 +34,8 @@ impl CostBy {
             Self::Service => "shape.service",
             Self::Workflow => "shape.workflow",
             Self::AgentType => "shape.agent_type",
-            Self::Agent => "llm.agent",
-            Self::Session => "llm.session",
+            Self::Agent => "call.agent",
+            Self::Session => "call.session",
         }
     }
 }
@@ -103,7 +103,7 @@ fn each_call(
 ) -> rusqlite::Result<()> {
     let statement = format!(
         "SELECT trace, span, {}, prompt_tokens, completion_tokens, cost_usd, start BETWEEN ?1 AND ?2
-         FROM llm JOIN shape ON shape.id = llm.shape ORDER BY llm.rowid",
+         FROM model_call AS call JOIN shape ON shape.id = call.shape ORDER BY call.rowid",
         query.by.column()
     );
     let mut all = snapshot.file().prepare_cached(&statement)?;

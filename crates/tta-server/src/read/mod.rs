@@ -11,6 +11,7 @@ mod names;
 mod red;
 mod search;
 mod snapshot;
+mod spans;
 mod trace;
 mod zones;
 
@@ -23,7 +24,8 @@ pub use map::{Call, MapBy, calls};
 pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
 pub use names::{Operation, PrimitiveName, operations, primitives, services};
 pub use red::{HeatCell, RedBy, RedPoint, RedQuery, RedSeries, heatmap, red};
-pub use search::{Cursor, SpanHit, SpanPage, SpanQuery, search};
+pub use search::search;
+pub use spans::{Cursor, SpanHit, SpanPage, SpanQuery};
 pub use trace::{Origin, StoredSpan, StoredTrace, trace};
 
 use crate::store::segment::{self, Segment};

@@ -4,8 +4,8 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use rusqlite::params;
 
-use super::search::SpanQuery;
 use super::snapshot::Snapshot;
+use super::spans::SpanQuery;
 use crate::wire::span::ERROR;
 
 /// How many zones of a service are read at first, and then at once.

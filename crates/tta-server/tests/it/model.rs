@@ -1,6 +1,9 @@
 //! Every question, compared with a plain search through everything that was sent.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::{Span, Status, span as inner};
@@ -9,9 +12,9 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use tta_model::name::attribute as a;
 use tta_server::read::{self, ALWAYS, CostBy, CostQuery, Cursor, MapBy, RedBy, RedQuery, SpanQuery};
-use tta_server::{RELATIVE_ERROR, Store};
+use tta_server::{Clock, Options, RELATIVE_ERROR, Store};
 
-use super::support::{NOW, any, id, open, put, request, settle, text};
+use super::support::{NOW, any, id, put, request, settle, text};
 
 const SERVICES: [&str; 4] = ["shop", "bank", "", "Bäckerei ☕"];
 const NAMES: [&str; 6] = ["buy", "pay", "", "GET /x", "名前", "a very long name that goes on and on and on"];
@@ -72,7 +75,7 @@ fn random_span(random: &mut StdRng) -> Span {
 }
 
 /// Sends some hundred spans in batches; some of them again, changed in part, and each with a parent that may be missing.
-fn fill(store: &Store, random: &mut StdRng) -> Model {
+fn fill(store: &Store, random: &mut StdRng, before_each: impl Fn()) -> Model {
     let mut all: Vec<(&'static str, Span)> = Vec::new();
     let mut known: HashMap<_, (&'static str, String, Vec<KeyValue>)> = HashMap::new();
     for _ in 0..40 {
@@ -98,6 +101,7 @@ fn fill(store: &Store, random: &mut StdRng) -> Model {
         }
         // In a request the spans of a service lie together.
         sent.sort_by_key(|(service, _)| *service);
+        before_each();
         put(store, request(groups.into_iter().collect()));
         all.extend(sent);
     }
@@ -192,7 +196,8 @@ impl Model {
 
 fn random_query(random: &mut StdRng) -> SpanQuery {
     let most_records = [1, 20, usize::MAX][random.random_range(0..3)];
-    let mut query = SpanQuery { limit: random.random_range(1..30), most_records, ..SpanQuery::default() };
+    let mut query =
+        SpanQuery { limit: [1, 7, 30, 200][random.random_range(0..4)], most_records, ..SpanQuery::default() };
     let mut word = |list: &[&str]| list.choose(random).map(|word| String::from(*word));
     match word(&[
         "service",
@@ -266,7 +271,7 @@ fn pages(store: &Store, query: &SpanQuery) -> Vec<Cursor> {
 
 /// Checks all questions against the model.
 fn check_all(store: &Store, model: &Model, random: &mut StdRng) {
-    for _ in 0..150 {
+    for _ in 0..100 {
         let query = random_query(random);
         assert_eq!(pages(store, &query), model.search(&query), "{query:?}");
     }
@@ -455,21 +460,44 @@ fn check_names(store: &Store, model: &Model) {
     assert_eq!(found, expect);
 }
 
+/// A store in which a day passes as often as told.
+fn open_with_days(directory: &std::path::Path, days: &Arc<AtomicU64>) -> Store {
+    let mut options = Options::new(directory);
+    let days = Arc::clone(days);
+    options.max_age = Duration::from_secs(u64::from(u32::MAX));
+    options.clock =
+        Clock::new(move || UNIX_EPOCH + Duration::from_secs(86_400 * days.load(Ordering::Relaxed)));
+    Store::open(options).expect("it opens")
+}
+
+/// Compares all answers in a store whose days have so many batches.
+fn check(seed: u64, batches_a_day: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let directory = tempfile::tempdir().expect("a directory");
+    let batches = Arc::new(AtomicU64::new(0));
+    let days = Arc::new(AtomicU64::new(20_000));
+    let store = open_with_days(directory.path(), &days);
+    let model = fill(&store, &mut random, || {
+        days.store(20_000 + batches.fetch_add(1, Ordering::Relaxed) / batches_a_day, Ordering::Relaxed);
+    });
+    assert!(model.all.len() > 200 && model.last().len() < model.all.len());
+    assert_eq!(store.stats().files as u64, 40_u64.div_ceil(batches_a_day));
+    if seed.is_multiple_of(2) {
+        settle(&store);
+    }
+    drop(store);
+    // What was not summed up is made up for.
+    let store = open_with_days(directory.path(), &days);
+    settle(&store);
+    check_all(&store, &model, &mut random);
+}
+
 #[test]
 fn answers_are_those_of_a_plain_search() {
-    for seed in 0..4 {
-        let mut random = StdRng::seed_from_u64(seed);
-        let directory = tempfile::tempdir().expect("a directory");
-        let store = open(directory.path());
-        let model = fill(&store, &mut random);
-        assert!(model.all.len() > 200 && model.last().len() < model.all.len());
-        if seed % 2 == 0 {
-            settle(&store);
-        }
-        drop(store);
-        // What was not summed up is made up for.
-        let store = open(directory.path());
-        settle(&store);
-        check_all(&store, &model, &mut random);
-    }
+    (0..2).for_each(|seed| check(seed, 100));
+}
+
+#[test]
+fn answers_are_the_same_over_many_files() {
+    (2..4).for_each(|seed| check(seed, 7));
 }

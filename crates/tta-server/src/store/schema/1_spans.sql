@@ -37,11 +37,11 @@ CREATE TABLE run (
 CREATE INDEX run_time ON run (service, last, id, first, longest, errors, count);
 
 -- What model calls cost.
-CREATE TABLE llm (
+CREATE TABLE model_call (
     start INTEGER NOT NULL, trace INTEGER NOT NULL, span INTEGER NOT NULL, shape INTEGER NOT NULL,
     agent INTEGER NOT NULL, session INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, cost_usd REAL NOT NULL
 );
-CREATE INDEX llm_start ON llm (start);
+CREATE INDEX model_call_start ON model_call (start);
 
 -- Executions a minute: rate, errors, duration.
 CREATE TABLE series (id INTEGER PRIMARY KEY, service INTEGER NOT NULL, name INTEGER NOT NULL, UNIQUE (service, name));
@@ -78,7 +78,7 @@ CREATE VIEW call_minutes AS
 CREATE VIEW model_calls AS
     SELECT datetime(start / 1000000000, 'unixepoch') AS time, service.text AS service, workflow.text AS workflow,
            model.text AS model, agent.text AS agent, session.text AS session, prompt_tokens, completion_tokens, cost_usd
-    FROM llm JOIN shape ON shape.id = llm.shape
+    FROM model_call AS call JOIN shape ON shape.id = call.shape
     LEFT JOIN word AS service ON service.id = shape.service LEFT JOIN word AS workflow ON workflow.id = shape.workflow
-    LEFT JOIN word AS model ON model.id = shape.model LEFT JOIN word AS agent ON agent.id = llm.agent
-    LEFT JOIN word AS session ON session.id = llm.session;
+    LEFT JOIN word AS model ON model.id = shape.model LEFT JOIN word AS agent ON agent.id = call.agent
+    LEFT JOIN word AS session ON session.id = call.session;
