@@ -151,6 +151,8 @@ fn ask(store: &Store, trace: tta_model::TraceId) -> Result<(), Box<dyn Error>> {
     time("search: latest 20", 50, || read::search(&reader, &latest));
     let text = SpanQuery { attributes: vec![(String::from("request.id"), String::from("none"))], ..slow };
     time("search: service, error, slow, attribute that no span has", 3, || read::search(&reader, &text));
+    let everywhere = SpanQuery { limit: 20, attributes: text.attributes, ..SpanQuery::default() };
+    time("search: attribute that no span has, everywhere", 1, || read::search(&reader, &everywhere));
     let newest = store.stats().newest_unix_nanos.unwrap_or(0);
     let hour = RedQuery {
         service: None,

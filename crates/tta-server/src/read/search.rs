@@ -58,6 +58,9 @@ fn fits(query: &SpanQuery, row: &Row, filter: &Filter) -> bool {
         && filter.session.is_none_or(|session| session == row.session)
 }
 
+/// How many parts and traces of a file a search remembers.
+const KNOWN: usize = 8_192;
+
 /// A file in a search.
 #[derive(Default)]
 struct File<'a> {
@@ -199,10 +202,10 @@ impl<'a> Search<'a> {
         let is_behind = self.query.after.is_none_or(|after| cursor < after);
         let is_better =
             !self.is_full() || self.best.first_key_value().is_some_and(|(worst, _)| cursor > *worst);
-        if !is_behind || !is_better || !self.is_last_copy(at, row, (part.trace, id))? {
+        if !is_behind || !is_better || self.has_conditions() && !self.mentions(at, row, (&part, id))? {
             return Ok(());
         }
-        if self.has_conditions() && !self.mentions(at, row, (&part, id))? {
+        if !self.is_last_copy(at, row, (part.trace, id))? {
             return Ok(());
         }
         self.best.insert(cursor, (at, *row));
@@ -231,6 +234,9 @@ impl<'a> Search<'a> {
             return Ok(None);
         };
         let part = Part { block: block?, offset: offset? as usize, ..part };
+        if file.parts.len() >= KNOWN {
+            file.parts.clear();
+        }
         file.parts.insert(id, part.clone());
         Ok(Some(part))
     }
@@ -272,6 +278,9 @@ impl<'a> Search<'a> {
             }
         }
         let copies = Rc::new(copies);
+        if file.copies.len() >= KNOWN {
+            file.copies.clear();
+        }
         file.copies.insert(trace, copies.clone());
         Ok(copies)
     }
