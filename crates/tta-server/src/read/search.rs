@@ -13,10 +13,10 @@ use super::zones::{Filter, Zones};
 use super::{ReadError, Reader};
 use crate::store::run::{self, Row};
 use crate::store::segment::Segment;
-use crate::store::{block, ids, low};
+use crate::store::{block, bloom, ids, low};
 use crate::wire::field::{Fields, Slice, Wire};
-use crate::wire::schema;
 use crate::wire::span::{self, Found};
+use crate::wire::{fingerprint, schema};
 
 /// Finds spans, latest first.
 ///
@@ -91,6 +91,8 @@ struct Search<'a> {
     segments: &'a [Arc<Segment>],
     files: Vec<File<'a>>,
     needle: Option<String>,
+    /// The hashes that each of the attributes can have.
+    attributes: Vec<Vec<u64>>,
     /// How many records were opened.
     opened: usize,
     /// The best so far, with the file that each is in; one more than are wanted.
@@ -101,7 +103,9 @@ impl<'a> Search<'a> {
     fn new(reader: &'a Reader, query: &'a SpanQuery, segments: &'a [Arc<Segment>]) -> Self {
         let files = segments.iter().map(|_| File::default()).collect();
         let needle = query.text.as_deref().map(str::to_ascii_lowercase);
-        Self { reader, query, segments, files, needle, opened: 0, best: BTreeMap::new() }
+        let hashes = |(key, value): &(String, String)| fingerprint::asked(key, value);
+        let attributes = query.attributes.iter().map(hashes).collect();
+        Self { reader, query, segments, files, needle, attributes, opened: 0, best: BTreeMap::new() }
     }
 
     /// The start of the latest span that is not seen yet, or more, with the file that it is in.
@@ -170,9 +174,15 @@ impl<'a> Search<'a> {
             file.zones = None;
             return Ok(true);
         };
-        let mut find = snapshot.file().prepare_cached("SELECT spans FROM run WHERE id = ?1")?;
+        let mut find = snapshot.file().prepare_cached("SELECT spans, attributes FROM run WHERE id = ?1")?;
         let mut rows = Vec::new();
-        let read = find.query_row([id], |row| Ok(run::read(row.get_ref(0)?.as_blob()?, &mut rows)));
+        let read = find.query_row([id], |row| {
+            let filter = row.get_ref(1)?.as_blob()?;
+            if !self.attributes.iter().all(|hashes| bloom::may_have(filter, hashes)) {
+                return Ok(Some(()));
+            }
+            Ok(run::read(row.get_ref(0)?.as_blob()?, &mut rows))
+        });
         drop(find);
         if read.optional()?.flatten().is_none() {
             snapshot.report(&format!("run {id} of the index cannot be read"));

@@ -1,16 +1,20 @@
 //! Writes batches into one file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use std::path::Path;
 
+use foldhash::fast::RandomState;
 use rusqlite::{Connection, params};
 
 use super::OpenError;
 use super::block::{self, Builder, Compressor, Samples};
+use super::bloom::Bloom;
 use super::intern::{Interner, Known, Shape};
 use super::run::{self, Row, Zone};
 use super::segment;
 use crate::varint;
+use crate::wire;
 use crate::wire::field::Slice;
 use crate::wire::{Logs, Metrics, SpanRef, Traces, Word};
 
@@ -22,6 +26,15 @@ pub(super) const REMEMBERED: i64 = 100_000;
 pub(super) struct Written {
     pub(super) shape: Shape,
     pub(super) row: Row,
+}
+
+/// The spans of a service in a commit.
+#[derive(Default)]
+struct Service {
+    /// The rows, and where the hashes of their attributes are.
+    rows: Vec<(Row, Range<u32>)>,
+    /// The hashes of the attributes of its resources.
+    resources: HashSet<u64, RandomState>,
 }
 
 /// The greatest numbers that are taken.
@@ -40,7 +53,10 @@ pub(super) struct SegmentWriter {
     block: Builder,
     compressor: Compressor,
     samples: Samples,
-    runs: BTreeMap<u32, Vec<Row>>,
+    runs: BTreeMap<u32, Service>,
+    /// The hashes of the attributes of all spans.
+    attributes: Vec<u64>,
+    bloom: Bloom,
     /// In the order of the spans of the batches.
     pub(super) written: Vec<Written>,
     scratch: Vec<u8>,
@@ -66,6 +82,8 @@ impl SegmentWriter {
             compressor,
             samples: Samples::default(),
             runs: BTreeMap::new(),
+            attributes: Vec::new(),
+            bloom: Bloom::new(),
             written: Vec::new(),
             scratch: Vec::new(),
         })
@@ -80,6 +98,7 @@ impl SegmentWriter {
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
         self.written.clear();
         self.runs.clear();
+        self.attributes.clear();
         self.block.clear();
         if let Some(dictionary) = self.samples.train() {
             self.use_dictionary(&dictionary)?;
@@ -119,10 +138,25 @@ impl SegmentWriter {
                 trace = &trace[taken..];
             }
         }
-        for written in &self.written[first..] {
-            self.runs.entry(written.shape.service).or_default().push(written.row);
-        }
+        self.add_rows(batch, &groups, first);
         Ok(())
+    }
+
+    /// Puts the rows of a batch to those of their services.
+    fn add_rows(&mut self, batch: &Traces, groups: &[Known], first: usize) {
+        for (group, known) in batch.groups.iter().zip(groups) {
+            let service = self.runs.entry(known.service).or_default();
+            service.resources.extend(wire::attributes(&batch.body, group));
+        }
+        let shift = self.attributes.len() as u32;
+        let mut before = shift;
+        self.attributes.extend_from_slice(&batch.attributes);
+        for (written, span) in self.written[first..].iter().zip(&batch.spans) {
+            let end = shift + span.attributes_end;
+            let service = self.runs.entry(written.shape.service).or_default();
+            service.rows.push((written.row, before..end));
+            before = end;
+        }
     }
 
     fn row(&mut self, body: &[u8], span: &SpanRef, service: u32) -> rusqlite::Result<Written> {
@@ -251,26 +285,26 @@ impl SegmentWriter {
     }
 
     fn write_runs(&mut self) -> rusqlite::Result<()> {
-        let mut insert =
-            self.file.prepare_cached("INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
-        for (service, rows) in &mut self.runs {
-            rows.sort_unstable_by_key(|row| row.start);
-            for rows in rows.chunks(run::LONGEST) {
+        let statement = "INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let mut insert = self.file.prepare_cached(statement)?;
+        let (mut rows, mut filter) = (Vec::new(), Vec::new());
+        for (id, service) in &mut self.runs {
+            service.rows.sort_unstable_by_key(|(row, _)| row.start);
+            for chunk in service.rows.chunks(run::LONGEST) {
                 self.last.run += 1;
-                let Zone { first, last, longest, errors } = Zone::of(rows);
-                run::write(rows, &mut self.scratch);
-                let count = rows.len() as i64;
-                let spans = &self.scratch;
-                insert.execute(params![
-                    self.last.run,
-                    service,
-                    first,
-                    last,
-                    longest,
-                    errors,
-                    count,
-                    spans
-                ])?;
+                rows.clear();
+                rows.extend(chunk.iter().map(|(row, _)| *row));
+                let Zone { first, last, longest, errors } = Zone::of(&rows);
+                run::write(&rows, &mut self.scratch);
+                self.bloom.clear();
+                service.resources.iter().for_each(|hash| self.bloom.add(*hash));
+                for (_, attributes) in chunk {
+                    let of_span = &self.attributes[attributes.start as usize..attributes.end as usize];
+                    of_span.iter().for_each(|hash| self.bloom.add(*hash));
+                }
+                self.bloom.write(&mut filter);
+                let (run, count, spans) = (self.last.run, rows.len() as i64, &self.scratch);
+                insert.execute(params![run, id, first, last, longest, errors, count, spans, filter])?;
             }
         }
         Ok(())

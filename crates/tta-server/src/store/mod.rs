@@ -15,6 +15,7 @@
 
 pub(crate) mod bins;
 pub(crate) mod block;
+pub(crate) mod bloom;
 mod edges;
 mod ingest;
 mod intern;

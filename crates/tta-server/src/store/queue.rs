@@ -52,7 +52,7 @@ impl Batch {
     /// The bytes that it keeps in memory while it waits.
     fn weight(&self) -> usize {
         let index = match self {
-            Self::Traces(batch) => size_of_val(&batch.spans[..]),
+            Self::Traces(batch) => size_of_val(&batch.spans[..]) + size_of_val(&batch.attributes[..]),
             Self::Logs(batch) => size_of_val(&batch.records[..]),
             Self::Metrics(batch) => size_of_val(&batch.metrics[..]),
         };

@@ -83,10 +83,11 @@ fn read_part(
 ) -> rusqlite::Result<()> {
     let offset: i64 = part.get(2)?;
     let Some((trace, ids)) = ids(part.get_ref(3)?.as_blob()?) else { return Ok(()) };
-    let mut raw = Vec::new();
+    let (mut raw, mut attributes) = (Vec::new(), Vec::new());
     for (entry, id) in block::entries(block, offset as usize).zip(ids) {
         entry.write((trace, id), &mut raw);
-        let Ok(span) = span::scan(&raw, Slice::all(&raw)) else { continue };
+        attributes.clear();
+        let Ok(span) = span::scan(&raw, Slice::all(&raw), &mut attributes) else { continue };
         let service = service(file, entry.resource)?;
         let place = match span.word(Word::Primitive).text(&raw) {
             "" => span.name.text(&raw),

@@ -33,6 +33,15 @@ impl Envelope {
     }
 }
 
+/// The hashes of the attributes of a group's resource.
+pub(crate) fn attributes<'a>(buffer: &'a [u8], group: &Group) -> impl Iterator<Item = u64> + 'a {
+    let mut messages = Messages::new(buffer, group.resource.message, 1);
+    std::iter::from_fn(move || messages.next().ok().flatten()).filter_map(|message| {
+        let (key, value) = super::span::attribute(buffer, message).ok()?;
+        super::fingerprint::of(buffer, key, value)
+    })
+}
+
 /// Walks a request: every group in it with the messages of its records, which are field 2 of field 2 of field 1.
 ///
 /// A group whose resource or scope is invalid comes as the reason why.

@@ -6,6 +6,7 @@
 
 mod envelope;
 pub(crate) mod field;
+pub(crate) mod fingerprint;
 mod logs;
 mod metrics;
 pub(crate) mod schema;
@@ -14,7 +15,7 @@ mod traces;
 
 use std::fmt;
 
-pub(crate) use envelope::Group;
+pub(crate) use envelope::{Group, attributes};
 pub use logs::Logs;
 pub use metrics::Metrics;
 pub(crate) use span::{SpanRef, Word};

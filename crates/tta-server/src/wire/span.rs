@@ -2,9 +2,9 @@
 
 use tta_model::name::attribute as a;
 
-use super::Rejection;
 use super::field::{Fields, Slice, Wire};
 use super::schema::{self, KEY_VALUE, Kind, SPAN};
+use super::{Rejection, fingerprint};
 
 /// The attributes with a text that is searched for often, by their place in [`SpanRef::words`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,9 @@ pub(crate) struct SpanRef {
     pub(crate) words: [Slice; WORDS],
     /// Of model calls, if it says anything of them.
     pub(crate) usage: Option<Usage>,
+    /// Where the hashes of its attributes end in [`Traces::attributes`](super::Traces::attributes); they begin where those of the span
+    /// before end.
+    pub(crate) attributes_end: u32,
     /// The place of its group in the request.
     pub(crate) group: u32,
     pub(crate) kind: u8,
@@ -64,15 +67,15 @@ impl SpanRef {
 /// The number of OTLP's status code for an error.
 pub(crate) const ERROR: u8 = 2;
 
-/// Scans the span that lies at `raw`.
-pub(crate) fn scan(buffer: &[u8], raw: Slice) -> Result<SpanRef, Rejection> {
+/// Scans the span that lies at `raw`, and adds the hashes of its attributes.
+pub(crate) fn scan(buffer: &[u8], raw: Slice, attributes: &mut Vec<u64>) -> Result<SpanRef, Rejection> {
     let mut span = SpanRef { raw, ..SpanRef::default() };
     let (mut trace, mut id, mut parent) = (Slice::default(), Slice::default(), Slice::default());
     let (mut start, mut end) = (0, 0);
     let mut fields = Fields::new(buffer, raw);
     while let Some((number, value)) = fields.next()? {
         match (number, value) {
-            (9, Wire::Bytes(found)) => take_attribute(buffer, found, &mut span)?,
+            (9, Wire::Bytes(found)) => attributes.extend(take_attribute(buffer, found, &mut span)?),
             (1, Wire::Bytes(found)) => trace = found,
             (2, Wire::Bytes(found)) => id = found,
             (4, Wire::Bytes(found)) => parent = found,
@@ -190,8 +193,9 @@ const LLM_COMPLETION_TOKENS: &[u8] = a::LLM_COMPLETION_TOKENS.key.as_bytes();
 const LLM_COST_USD: &[u8] = a::LLM_COST_USD.key.as_bytes();
 
 #[inline]
-fn take_attribute(buffer: &[u8], message: Slice, span: &mut SpanRef) -> Result<(), Rejection> {
+fn take_attribute(buffer: &[u8], message: Slice, span: &mut SpanRef) -> Result<Option<u64>, Rejection> {
     let (key, found) = attribute(buffer, message)?;
+    let hash = fingerprint::of(buffer, key, found);
     let word = match key.of(buffer) {
         PRIMITIVE_NAME => Word::Primitive,
         PRIMITIVE_TYPE => Word::PrimitiveType,
@@ -203,22 +207,22 @@ fn take_attribute(buffer: &[u8], message: Slice, span: &mut SpanRef) -> Result<(
         SESSION_ID => Word::Session,
         LLM_PROMPT_TOKENS => {
             span.usage.get_or_insert_default().prompt_tokens = tokens(found);
-            return Ok(());
+            return Ok(hash);
         }
         LLM_COMPLETION_TOKENS => {
             span.usage.get_or_insert_default().completion_tokens = tokens(found);
-            return Ok(());
+            return Ok(hash);
         }
         LLM_COST_USD => {
             span.usage.get_or_insert_default().cost_usd = cost(found);
-            return Ok(());
+            return Ok(hash);
         }
-        _ => return Ok(()),
+        _ => return Ok(hash),
     };
     if let Found::Text(text) = found {
         span.words[word as usize] = text;
     }
-    Ok(())
+    Ok(hash)
 }
 
 /// Counts below zero are nonsense, and would take away from what others spent.

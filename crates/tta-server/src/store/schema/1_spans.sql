@@ -29,10 +29,12 @@ CREATE TABLE part (
 );
 CREATE INDEX part_trace ON part (trace);
 
--- The index rows of the spans of one service in one commit, packed; times are of their starts, in nanoseconds.
+-- The index rows of the spans of one service in one commit, packed; times are of their starts, in nanoseconds. `attributes` is a
+-- Bloom filter of the attributes of the spans and their resources.
 CREATE TABLE run (
     id INTEGER PRIMARY KEY, service INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    longest INTEGER NOT NULL, errors INTEGER NOT NULL, count INTEGER NOT NULL, spans BLOB NOT NULL
+    longest INTEGER NOT NULL, errors INTEGER NOT NULL, count INTEGER NOT NULL, spans BLOB NOT NULL,
+    attributes BLOB NOT NULL
 );
 CREATE INDEX run_time ON run (service, last, id, first, longest, errors, count);
 
