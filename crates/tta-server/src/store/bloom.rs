@@ -88,7 +88,7 @@ mod tests {
             (0..count).for_each(|n| bloom.add(hash(n)));
             bloom.write(&mut written);
             assert!(written.len() <= largest + 4, "{count}: {}", written.len());
-            assert!((0..count).all(|n| may_have(&written, &[hash(n)])));
+            assert!((0..count).step_by(97).all(|n| may_have(&written, &[hash(n)])));
             let wrong = (count..count + 1_000).filter(|n| may_have(&written, &[hash(*n)])).count();
             assert!(wrong < 45 || count > 100_000, "{count}: {wrong}");
         }

@@ -91,7 +91,7 @@ fn flipped_bits_cost_what_they_hit() {
     assert_eq!(check(&original, &original, name), TRACES as usize * 3);
     let mut random = StdRng::seed_from_u64(9);
     let mut left = Vec::new();
-    for _ in 0..24 {
+    for _ in 0..16 {
         let mut damaged = original.clone();
         for _ in 0..random.random_range(1..4) {
             let at = random.random_range(100..damaged.len());

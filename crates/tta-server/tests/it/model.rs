@@ -271,7 +271,7 @@ fn pages(store: &Store, query: &SpanQuery) -> Vec<Cursor> {
 
 /// Checks all questions against the model.
 fn check_all(store: &Store, model: &Model, random: &mut StdRng) {
-    for _ in 0..100 {
+    for _ in 0..70 {
         let query = random_query(random);
         assert_eq!(pages(store, &query), model.search(&query), "{query:?}");
     }
