@@ -1,7 +1,9 @@
 //! What model calls cost, and who made them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
+use foldhash::fast::RandomState;
 use rusqlite::{Row, params};
 
 use super::snapshot::Snapshot;
@@ -64,6 +66,13 @@ pub struct CostRow {
     pub cost_usd: f64,
 }
 
+/// What one span tells of its model calls.
+struct Call {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    cost_usd: f64,
+}
+
 /// Sums up the cost of model calls, the dearest first.
 ///
 /// # Errors
@@ -71,16 +80,24 @@ pub struct CostRow {
 /// When the files cannot be read.
 pub fn cost(reader: &Reader, query: &CostQuery) -> Result<Vec<CostRow>, ReadError> {
     // The copy of a span that came last is the one that counts, also if it now lies out of the time.
-    let mut calls: HashMap<(i64, i64), Option<(usize, CostRow)>> = HashMap::new();
+    let mut calls: HashMap<(i64, i64), Option<(usize, Call)>, RandomState> = HashMap::default();
     let mut keys: Vec<String> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     reader.each(|snapshot| {
-        each_call(snapshot, query, |id, key, call| {
-            let at = *places.entry(key).or_insert_with_key(|key| {
-                keys.push(key.clone());
-                keys.len() - 1
-            });
+        let mut words: HashMap<u32, usize> = HashMap::new();
+        each_call(snapshot, query, |id, word, call| {
+            let at = match words.entry(word) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => {
+                    let place = places.entry(snapshot.text(word)?.to_string());
+                    *new.insert(*place.or_insert_with_key(|key| {
+                        keys.push(key.clone());
+                        keys.len() - 1
+                    }))
+                }
+            };
             calls.insert(id, call.map(|call| (at, call)));
+            Ok(())
         })
     })?;
     let mut rows: Vec<CostRow> = keys.into_iter().map(|key| CostRow { key, ..CostRow::default() }).collect();
@@ -99,7 +116,7 @@ pub fn cost(reader: &Reader, query: &CostQuery) -> Result<Vec<CostRow>, ReadErro
 fn each_call(
     snapshot: &Snapshot<'_>,
     query: &CostQuery,
-    mut each: impl FnMut((i64, i64), String, Option<CostRow>),
+    mut each: impl FnMut((i64, i64), u32, Option<Call>) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let statement = format!(
         "SELECT trace, span, {}, prompt_tokens, completion_tokens, cost_usd, start BETWEEN ?1 AND ?2
@@ -109,19 +126,13 @@ fn each_call(
     let mut all = snapshot.file().prepare_cached(&statement)?;
     let mut rows = all.query(params![*query.times.start(), *query.times.end()])?;
     while let Some(row) = rows.next()? {
-        let key = snapshot.text(row.get(2)?)?.to_string();
         let call = row.get::<_, bool>(6)?.then(|| call(row)).transpose()?;
-        each((row.get(0)?, row.get(1)?), key, call);
+        each((row.get(0)?, row.get(1)?), row.get(2)?, call)?;
     }
     Ok(())
 }
 
-fn call(row: &Row<'_>) -> rusqlite::Result<CostRow> {
-    Ok(CostRow {
-        key: String::new(),
-        calls: 1,
-        prompt_tokens: row.get::<_, i64>(3)?.cast_unsigned(),
-        completion_tokens: row.get::<_, i64>(4)?.cast_unsigned(),
-        cost_usd: row.get(5)?,
-    })
+fn call(row: &Row<'_>) -> rusqlite::Result<Call> {
+    let tokens = |at| row.get::<_, i64>(at).map(i64::cast_unsigned);
+    Ok(Call { prompt_tokens: tokens(3)?, completion_tokens: tokens(4)?, cost_usd: row.get(5)? })
 }

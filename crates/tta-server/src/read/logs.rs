@@ -36,7 +36,7 @@ pub struct LogQuery {
     pub min_severity: u8,
     /// With a text that holds this one, in whatever case of ASCII's letters.
     pub text: Option<String>,
-    /// How many, at most.
+    /// How many, at most; 0 counts as 1.
     pub limit: usize,
     /// Those behind this one.
     pub after: Option<LogCursor>,
@@ -75,6 +75,7 @@ pub struct LogPage {
 ///
 /// When the files cannot be read.
 pub fn logs(reader: &Reader, query: &LogQuery) -> Result<LogPage, ReadError> {
+    let query = &LogQuery { limit: query.limit.max(1), ..query.clone() };
     let mut found: Vec<(LogCursor, StoredLog)> = Vec::new();
     let needle = query.text.as_deref().map(str::to_ascii_lowercase);
     reader.each(|snapshot| {

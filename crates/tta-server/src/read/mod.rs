@@ -31,6 +31,7 @@ pub use trace::{Origin, StoredSpan, StoredTrace, trace};
 use crate::store::segment::{self, Segment};
 use crate::store::{OpenError, Shared};
 use snapshot::Snapshot;
+use tokio::sync::watch;
 
 /// Reads a store, while it is written to. Clones are cheap.
 #[derive(Clone, Debug)]
@@ -58,6 +59,12 @@ pub const ALWAYS: Times = i64::MIN..=i64::MAX;
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    /// Tells of commits: the number of those since the store was opened, so that whoever shows what is new knows when to ask.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.shared.commits()
     }
 
     /// Asks every file, oldest first. Where one is damaged, what was found until then counts.

@@ -29,6 +29,8 @@ use crate::wire::{fingerprint, schema};
 /// What has a field of its own in [`SpanQuery`] is found in the index, at some ten nanoseconds a span. Attributes and text are looked
 /// for in the records, where everything else fits: some microseconds a span.
 pub fn search(reader: &Reader, query: &SpanQuery) -> Result<SpanPage, ReadError> {
+    // A page of nothing could not tell where the next one begins.
+    let query = &SpanQuery { limit: query.limit.max(1), ..query.clone() };
     let segments = reader.shared.segments();
     let mut search = Search::new(reader, query, &segments);
     while let Some(at) = search.next_file()? {

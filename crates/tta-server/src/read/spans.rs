@@ -45,7 +45,7 @@ pub struct SpanQuery {
     pub attributes: Vec<(String, String)>,
     /// With a text that holds this one, in whatever case of ASCII's letters: its name, an attribute, an event or the status.
     pub text: Option<String>,
-    /// How many, at most.
+    /// How many, at most; 0 counts as 1.
     pub limit: usize,
     /// How many records may be opened to look for attributes and texts, about, before the page ends with fewer spans. Its `next`
     /// goes on from there.

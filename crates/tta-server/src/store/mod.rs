@@ -139,8 +139,16 @@ pub enum OpenError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// SQLite cannot open a file.
-    #[error("cannot open the store: {0}")]
+    /// SQLite cannot open or read a file.
+    #[error("cannot use {}: {source}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// SQLite cannot do something in a file that is open already.
+    #[error("cannot use the store: {0}")]
     Sqlite(#[from] rusqlite::Error),
 }
 

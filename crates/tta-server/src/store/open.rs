@@ -67,6 +67,7 @@ fn open_segment(shared: &Shared, place: Place, is_newest: bool) -> Result<(), Op
                 return set_aside(shared, &segment);
             }
         }
+        Err(OpenError::Sqlite(source)) => return Err(OpenError::File { path: segment.path, source }),
         Err(error) => return Err(error),
     }
     shared.add(Arc::new(segment));

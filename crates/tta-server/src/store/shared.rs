@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rusqlite::Connection;
+use tokio::sync::watch;
 
 use super::queue::Queue;
 use super::segment::{self, Place, Segment};
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     damage: Mutex<Vec<Damage>>,
     dropped_spans: AtomicU64,
     pub(super) unresolved_calls: AtomicU64,
+    /// How many commits there were.
+    pub(super) commits: watch::Sender<u64>,
 }
 
 impl std::fmt::Debug for Queue {
@@ -78,6 +81,7 @@ impl Shared {
             damage: Mutex::default(),
             dropped_spans: AtomicU64::new(0),
             unresolved_calls: AtomicU64::new(0),
+            commits: watch::Sender::new(0),
         }
     }
 
@@ -135,6 +139,10 @@ impl Shared {
 
     pub(super) fn damage(&self) -> Vec<Damage> {
         self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.subscribe()
     }
 
     pub(crate) fn stats(&self) -> Stats {

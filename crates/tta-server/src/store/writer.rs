@@ -165,6 +165,7 @@ impl Writer {
         let sum_up = self.red.is_due();
         self.commit(&fresh, sum_up)?;
         self.committed(&fresh, sum_up);
+        self.shared.commits.send_modify(|commits| *commits += 1);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod disk;
 mod lock;
 mod model;
 mod other_signals;
+mod overload;
 mod resend;
 mod retention;
 mod scan;
