@@ -35,7 +35,21 @@ impl Call {
     }
 }
 
-type Key = (u128, u64);
+/// Stands for the ids of a span: 24 bytes in 8. That two spans of some ten thousand have the same is as likely as one in 10
+/// billion, and would cost a wrong call in the map.
+type Key = u64;
+
+#[inline]
+fn key(trace: u128, id: u64) -> Key {
+    let mix = |one: u64, other: u64| {
+        let product = u128::from(one) * u128::from(other);
+        product as u64 ^ (product >> 64) as u64
+    };
+    let (high, low) = ((trace >> 64) as u64, trace as u64);
+    // Odd numbers without a pattern, those of wyhash.
+    mix(low ^ 0xa076_1d64_78bd_642f, id ^ 0xe703_7ed1_a0b4_28db)
+        ^ mix(high ^ 0x8ebc_6af0_9c88_c6e3, 0x5899_65cc_7537_4cc3)
+}
 
 /// A map that forgets what is older than two generations.
 #[derive(Default)]
@@ -111,7 +125,7 @@ impl Edges {
     pub(super) fn add(&mut self, calls: &[Call]) {
         for call in calls {
             self.seen.make_room();
-            self.seen.young.insert((call.trace, call.id), call.node);
+            self.seen.young.insert(key(call.trace, call.id), call.node);
         }
         for call in calls {
             if call.parent != 0 {
@@ -122,7 +136,7 @@ impl Edges {
     }
 
     fn resolve(&mut self, call: &Call) {
-        let key = (call.trace, call.parent);
+        let key = key(call.trace, call.parent);
         match self.seen.young.get(&key).or_else(|| self.seen.old.get(&key)) {
             Some(caller) => self.tally(*caller, call),
             None => {
@@ -134,7 +148,7 @@ impl Edges {
 
     /// Resolves the children that came before their parent.
     fn wake(&mut self, parent: &Call) {
-        let key = (parent.trace, parent.id);
+        let key = key(parent.trace, parent.id);
         for generation in [&mut self.waiting.young, &mut self.waiting.old] {
             if generation.is_empty() {
                 continue;

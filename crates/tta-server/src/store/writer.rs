@@ -133,6 +133,10 @@ impl Writer {
 
     fn idle(&mut self) {
         self.sum_up();
+        if let Some((_, writer)) = &self.current {
+            // What was cached while much came is not needed while nothing does; if it stays, nothing is lost.
+            let _ = writer.file.execute_batch("PRAGMA shrink_memory");
+        }
         self.retain();
     }
 
