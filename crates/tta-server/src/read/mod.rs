@@ -13,6 +13,7 @@ mod search;
 mod snapshot;
 mod spans;
 mod trace;
+mod verify;
 mod zones;
 
 use std::ops::RangeInclusive;
@@ -27,6 +28,7 @@ pub use red::{HeatCell, RedBy, RedPoint, RedQuery, RedSeries, heatmap, red};
 pub use search::search;
 pub use spans::{Cursor, SpanHit, SpanPage, SpanQuery};
 pub use trace::{Origin, StoredSpan, StoredTrace, trace};
+pub use verify::verify;
 
 use crate::store::segment::{self, Segment};
 use crate::store::{OpenError, Shared};

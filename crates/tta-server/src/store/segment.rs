@@ -193,7 +193,7 @@ fn migrate(connection: &Connection, path: &Path) -> Result<(), OpenError> {
 }
 
 /// What is wrong with the structure of a file, or none if nothing is.
-pub(super) fn examine(connection: &Connection) -> rusqlite::Result<Option<String>> {
+pub(crate) fn examine(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     Ok((found != "ok").then_some(found))
 }

@@ -137,7 +137,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn damage(&self) -> Vec<Damage> {
+    pub(crate) fn damage(&self) -> Vec<Damage> {
         self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

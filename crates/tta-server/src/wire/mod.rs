@@ -4,6 +4,8 @@
 //! So a request is walked once. What every decoder would accept is kept as it came; what one would refuse, and what the
 //! specification calls invalid, is left out with a reason, and the rest of the request stays.
 
+#[cfg(test)]
+mod differential;
 mod envelope;
 pub(crate) mod field;
 pub(crate) mod fingerprint;

@@ -67,6 +67,8 @@ fn check(original: &[u8], damaged: &[u8], name: &std::ffi::OsStr) -> usize {
     let store = Store::open(Options::new(directory.path())).expect("damage is no reason not to open");
     let found = whole(&store);
     ask_all(&store);
+    let told = read::verify(&store.reader()).expect("damage is no error");
+    assert!(original != damaged || told.is_empty(), "{told:?}");
     if found < TRACES as usize * 3 && original.len() == damaged.len() {
         assert_ne!(store.damage(), [], "what is lost is told");
     }
