@@ -91,6 +91,7 @@ fn idle(directory: &Path) -> Result<(), Box<dyn Error>> {
         millis(cpu() - before)
     );
     println!("{} MiB of memory", memory());
+    time("verify", 1, || read::verify(&store.reader()));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::store::{Damage, bins, ids, run, segment};
 ///
 /// # Cost
 ///
-/// About two seconds of CPU for ten million spans, and as long as it takes to read all of it from the disk.
+/// About half a second of CPU for a million spans, and as long as it takes to read all of it from the disk.
 pub fn verify(reader: &Reader) -> Result<Vec<Damage>, ReadError> {
     reader.each(|snapshot| {
         if let Some(what) = segment::examine(snapshot.file())? {

@@ -4,12 +4,12 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::block::{self, Opener};
 use super::edges::{Call, Edges};
-use super::intern::UNKNOWN_SERVICE;
+use super::intern::{UNKNOWN_SERVICE, service_of};
 use super::rollup::{ROLLED_PART, ROLLED_RUN, Red};
 use super::run;
-use crate::varint;
 use crate::wire::field::Slice;
-use crate::wire::{Traces, Word, span};
+use crate::wire::{Word, span};
+use crate::{varint, wire};
 
 /// How many parts before the last sums are read again, to know the parents of what comes.
 const WARM: i64 = 2_000;
@@ -114,9 +114,6 @@ fn service(file: &Connection, envelope: u32) -> rusqlite::Result<String> {
     crate::wire::field::put_bytes(&mut resource, 2, &[]);
     let mut request = Vec::new();
     crate::wire::field::put_bytes(&mut request, 1, &resource);
-    let service = Traces::scan(request.into()).ok().and_then(|request| {
-        let group = request.groups.first()?;
-        Some(super::intern::service_of(&request.body, group).to_owned())
-    });
-    Ok(service.unwrap_or_else(|| UNKNOWN_SERVICE.to_owned()))
+    let group = wire::first_group(&request);
+    Ok(group.map_or_else(|| UNKNOWN_SERVICE.to_owned(), |group| service_of(&request, &group).to_owned()))
 }

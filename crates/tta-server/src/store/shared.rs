@@ -121,6 +121,10 @@ impl Shared {
 
     /// Takes a connection back.
     pub(crate) fn give_back(&self, segment: &Segment, connection: Connection) {
+        // A file that was deleted takes room for as long as somebody has it open.
+        if !segment.path.exists() {
+            return;
+        }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push((segment.place, connection));
         if idle.len() > IDLE_CONNECTIONS {

@@ -42,6 +42,16 @@ pub(crate) fn attributes<'a>(buffer: &'a [u8], group: &Group) -> impl Iterator<I
     })
 }
 
+/// The first group of a request, whether or not it has records.
+pub(crate) fn first_group(buffer: &[u8]) -> Option<Group> {
+    let mut first = None;
+    let walked = walk(buffer, |group, _| {
+        first = first.or(group.ok().copied());
+        Ok(())
+    });
+    walked.ok().and(first)
+}
+
 /// Walks a request: every group in it with the messages of its records, which are field 2 of field 2 of field 1.
 ///
 /// A group whose resource or scope is invalid comes as the reason why.

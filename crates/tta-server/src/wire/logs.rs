@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::field::{Fields, Slice, Wire};
 use super::schema::{self, LOG};
-use super::traces::optional_id;
+use super::traces::{optional_id, place_of};
 use super::{Group, Malformed, Rejected, Rejection, envelope};
 
 /// The records of an OTLP `ExportLogsServiceRequest`, scanned and checked, in the bytes that came.
@@ -39,12 +39,12 @@ impl Logs {
         let mut all = Vec::new();
         let mut rejected = Rejected::default();
         envelope::walk(&body, |group, records| {
-            if let Ok(group) = group {
-                groups.push(*group);
-            }
+            let mut place = None;
             while let Some(raw) = records()? {
                 match group.and_then(|_| scan_record(&body, raw)) {
-                    Ok(found) => all.push(LogRef { group: groups.len() as u32 - 1, ..found }),
+                    Ok(found) => {
+                        all.push(LogRef { group: place_of(group, &mut place, &mut groups), ..found })
+                    }
                     Err(why) => rejected.add(why),
                 }
             }

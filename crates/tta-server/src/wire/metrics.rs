@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::field::{Fields, Slice, Wire};
 use super::schema::{self, METRIC};
+use super::traces::place_of;
 use super::{Group, Malformed, Rejected, Rejection, envelope};
 
 /// The metrics of an OTLP `ExportMetricsServiceRequest`, scanned and checked, in the bytes that came.
@@ -38,12 +39,12 @@ impl Metrics {
         let mut all = Vec::new();
         let mut rejected = Rejected::default();
         envelope::walk(&body, |group, records| {
-            if let Ok(group) = group {
-                groups.push(*group);
-            }
+            let mut place = None;
             while let Some(raw) = records()? {
                 match group.and_then(|_| scan_metric(&body, raw)) {
-                    Ok(found) => all.push(MetricRef { group: groups.len() as u32 - 1, ..found }),
+                    Ok(found) => {
+                        all.push(MetricRef { group: place_of(group, &mut place, &mut groups), ..found })
+                    }
                     Err(why) => rejected.add(why),
                 }
             }

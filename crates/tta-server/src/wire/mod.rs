@@ -17,7 +17,7 @@ mod traces;
 
 use std::fmt;
 
-pub(crate) use envelope::{Group, attributes};
+pub(crate) use envelope::{Group, attributes, first_group};
 pub use logs::Logs;
 pub use metrics::Metrics;
 pub(crate) use span::{SpanRef, Word};

@@ -44,15 +44,17 @@ impl Traces {
         let (mut spans, mut attributes) = (Vec::new(), Vec::new());
         let mut rejected = Rejected::default();
         envelope::walk(&body, |group, records| {
-            if let Ok(group) = group {
-                groups.push(*group);
-            }
+            let mut place = None;
             while let Some(raw) = records()? {
                 let before = attributes.len();
                 match group.and_then(|_| span::scan(&body, raw, &mut attributes)) {
                     Ok(found) => {
                         let attributes_end = attributes.len() as u32;
-                        spans.push(SpanRef { group: groups.len() as u32 - 1, attributes_end, ..found });
+                        spans.push(SpanRef {
+                            group: place_of(group, &mut place, &mut groups),
+                            attributes_end,
+                            ..found
+                        });
                     }
                     Err(why) => {
                         attributes.truncate(before);
@@ -82,6 +84,18 @@ impl Traces {
     pub fn rejected(&self) -> &Rejected {
         &self.rejected
     }
+}
+
+/// The place of a group, which is taken only when it has a record: a request may have millions of empty ones.
+pub(super) fn place_of(
+    group: Result<&Group, Rejection>,
+    place: &mut Option<u32>,
+    groups: &mut Vec<Group>,
+) -> u32 {
+    *place.get_or_insert_with(|| {
+        groups.extend(group.copied());
+        groups.len() as u32 - 1
+    })
 }
 
 /// Checks that an id of a log record or link is whole where it is given.
