@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tta-observability", &["tta-model", "tta-primitives", "tta-redact"]),
     ("tta-llm", &["tta-model", "tta-primitives", "tta-redact"]),
     ("tta-redis", &["tta-model", "tta-primitives"]),
+    ("tta-server", &["tta-model"]),
     ("tta", &["tta-model", "tta-primitives", "tta-observability", "tta-llm", "tta-redis"]),
     ("tta-cli", &["tta", "tta-model"]),
     ("xtask", &[]),

@@ -1,0 +1,81 @@
+//! Who calls whom.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::params;
+
+use super::red::RedPoint;
+use super::{ReadError, Reader, Times};
+use crate::store::bins::{Tally, minute};
+use crate::store::rollup::add_row;
+
+/// What the map shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapBy {
+    /// Services, and calls from one to another.
+    Service,
+    /// Primitives of services, or operations where spans name no primitive, and all calls.
+    Primitive,
+}
+
+/// Calls from one place to another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The service that calls.
+    pub caller_service: String,
+    /// The primitive or operation that calls; empty in a map of services.
+    pub caller: String,
+    /// The service that is called.
+    pub callee_service: String,
+    /// The primitive or operation that is called; empty in a map of services.
+    pub callee: String,
+    /// How many, how many of them failed, and how long they took.
+    pub executions: RedPoint,
+}
+
+/// A service and a place in it.
+type End = (Arc<str>, Arc<str>);
+
+/// Reads the calls that started in the minutes that a time touches, by caller and callee.
+///
+/// What was committed in the last half second may be missing, and spans whose parent came much later or not at all.
+///
+/// # Errors
+///
+/// When the files cannot be read.
+pub fn calls(reader: &Reader, times: &Times, by: MapBy) -> Result<Vec<Call>, ReadError> {
+    let (first, last) = (minute(*times.start()), minute(*times.end()));
+    let mut sums: HashMap<(End, End), Tally> = HashMap::new();
+    reader.each(|snapshot| {
+        let query = "SELECT count, errors, total, bins, caller.service, caller.place, callee.service, callee.place
+             FROM edge JOIN node AS caller ON caller.id = edge.caller JOIN node AS callee ON callee.id = edge.callee
+             WHERE minute BETWEEN ?1 AND ?2";
+        let mut all = snapshot.file().prepare_cached(query)?;
+        let mut rows = all.query(params![first, last])?;
+        while let Some(row) = rows.next()? {
+            let text = |at| row.get(at).and_then(|word| snapshot.text(word));
+            let mut ends = ((text(4)?, text(5)?), (text(6)?, text(7)?));
+            if by == MapBy::Service {
+                if ends.0.0 == ends.1.0 {
+                    continue;
+                }
+                (ends.0.1, ends.1.1) = ("".into(), "".into());
+            }
+            if !add_row(sums.entry(ends).or_default(), row, 0)? {
+                snapshot.report("the durations of the calls of a minute cannot be read");
+            }
+        }
+        Ok(())
+    })?;
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let call = |((caller, callee), tally): ((End, End), Tally)| Call {
+        caller_service: caller.0.to_string(),
+        caller: caller.1.to_string(),
+        callee_service: callee.0.to_string(),
+        callee: callee.1.to_string(),
+        executions: RedPoint::of(&tally, (*times.start()).max(0)),
+    };
+    Ok(sums.into_iter().map(call).collect())
+}

@@ -1,0 +1,107 @@
+//! Questions to the store, each a function of a [`Reader`].
+//!
+//! An answer is as of the last commit in each file. Nothing is cut without saying so. What cannot be read because the disk damaged it
+//! is left out, and [told](crate::Store::damage).
+
+mod cost;
+mod logs;
+mod map;
+mod metrics;
+mod names;
+mod red;
+mod search;
+mod snapshot;
+mod spans;
+mod trace;
+mod verify;
+mod zones;
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+pub use cost::{CostBy, CostQuery, CostRow, cost};
+pub use logs::{LogCursor, LogPage, LogQuery, StoredLog, logs};
+pub use map::{Call, MapBy, calls};
+pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
+pub use names::{Operation, PrimitiveName, operations, primitives, services};
+pub use red::{HeatCell, RedBy, RedPoint, RedQuery, RedSeries, heatmap, red};
+pub use search::search;
+pub use spans::{Cursor, SpanHit, SpanPage, SpanQuery};
+pub use trace::{Origin, StoredSpan, StoredTrace, trace};
+pub use verify::verify;
+
+use crate::store::segment::{self, Segment};
+use crate::store::{OpenError, Shared};
+use snapshot::Snapshot;
+use tokio::sync::watch;
+
+/// Reads a store, while it is written to. Clones are cheap.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    shared: Arc<Shared>,
+}
+
+/// Why a question has no answer: the system does not let the files be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the store: {0}")]
+pub struct ReadError(String);
+
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// A span of time in nanoseconds since 1970, both ends included.
+pub type Times = RangeInclusive<i64>;
+
+/// All of time.
+pub const ALWAYS: Times = i64::MIN..=i64::MAX;
+
+impl Reader {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Tells of commits: the number of those since the store was opened, so that whoever shows what is new knows when to ask.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.shared.commits()
+    }
+
+    /// Asks every file, oldest first. Where one is damaged, what was found until then counts.
+    fn each(&self, mut ask: impl FnMut(&Snapshot<'_>) -> rusqlite::Result<()>) -> Result<(), ReadError> {
+        for segment in self.shared.segments() {
+            let Some(snapshot) = self.snapshot(&segment)? else { continue };
+            let answer = ask(&snapshot);
+            self.tolerate(&segment, answer)?;
+        }
+        Ok(())
+    }
+
+    /// Opens a file as it is now; none if it is gone or damaged beyond that.
+    fn snapshot<'a>(&'a self, segment: &'a Segment) -> Result<Option<Snapshot<'a>>, ReadError> {
+        let opened = self.shared.connection(segment).and_then(|file| {
+            file.execute_batch("BEGIN")?;
+            Ok(file)
+        });
+        match opened {
+            Ok(file) => Ok(Some(Snapshot::new(&self.shared, segment, file))),
+            // Given up since the files were listed.
+            Err(_) if !segment.path.exists() => Ok(None),
+            Err(OpenError::Sqlite(error)) => self.tolerate(segment, Err(error)),
+            Err(error) => Err(ReadError(error.to_string())),
+        }
+    }
+
+    /// Turns damage into a report, and hands on every other error.
+    fn tolerate<T: Default>(&self, segment: &Segment, answer: rusqlite::Result<T>) -> Result<T, ReadError> {
+        match answer {
+            Err(error) if segment::is_damage(&error) => {
+                self.shared.report(segment, &error.to_string());
+                Ok(T::default())
+            }
+            answer => Ok(answer?),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What the store promises, one module for each promise.
+
+mod crash;
+mod damage;
+mod disk;
+mod lock;
+mod model;
+mod other_signals;
+mod overload;
+mod resend;
+mod retention;
+mod scan;
+mod support;
