@@ -5,6 +5,7 @@
 mod bench;
 mod coverage;
 mod demo;
+mod node;
 mod packages;
 mod process;
 mod python;

@@ -4,6 +4,7 @@ mod attacks;
 mod crash;
 mod damage;
 mod disk;
+mod exporters;
 mod lock;
 mod model;
 mod operations;
