@@ -14,10 +14,11 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use load::{Senders, Way};
+use rustix::time::{ClockId, clock_gettime};
 use tta_server::read::{self, SpanQuery};
 use tta_server::{Options, ServerConfig, Store, serve};
 
@@ -53,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if passed { Ok(()) } else { Err("the bar is not met".into()) }
 }
 
-/// Serves until standard input ends.
+/// Serves until standard input ends, and tells the processor time of all that it did, closing the store included.
 fn be_served(directory: &Path) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let server = runtime.block_on(serve(ServerConfig::new(Options::new(directory)).any_ports()))?;
@@ -61,12 +62,15 @@ fn be_served(directory: &Path) -> Result<(), Box<dyn Error>> {
     std::io::stdout().flush()?;
     std::io::stdin().read_line(&mut String::new())?;
     runtime.block_on(server.shutdown(Duration::from_secs(30)));
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    println!("{}", Duration::new(time.tv_sec as u64, time.tv_nsec as u32).as_secs_f64());
     Ok(())
 }
 
 /// A server in a process of its own.
 struct Server {
     child: Child,
+    lines: BufReader<ChildStdout>,
     http: SocketAddr,
     grpc: SocketAddr,
 }
@@ -77,9 +81,10 @@ impl Server {
         command.env(DIRECTORY, directory).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let mut line = String::new();
-        BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?);
+        lines.read_line(&mut line)?;
         let (http, grpc) = line.trim().split_once(' ').ok_or("it does not tell its ports")?;
-        Ok(Self { child, http: http.parse()?, grpc: grpc.parse()? })
+        Ok(Self { child, lines, http: http.parse()?, grpc: grpc.parse()? })
     }
 
     /// The processor time that it took so far, all threads together.
@@ -90,6 +95,14 @@ impl Server {
         let user = ticks.next().ok_or("no user time")??;
         let system = ticks.next().ok_or("no system time")??;
         Ok(Duration::from_secs(user + system) / rustix::param::clock_ticks_per_second() as u32)
+    }
+
+    /// Ends it; answers the processor time of its life.
+    fn end(mut self) -> Result<Duration, Box<dyn Error>> {
+        drop(self.child.stdin.take());
+        let mut line = String::new();
+        self.lines.read_line(&mut line)?;
+        Ok(Duration::from_secs_f64(line.trim().parse()?))
     }
 
     /// The most memory that it had at once, in MiB.
@@ -131,10 +144,10 @@ fn measure(way: Way, spans: usize) -> Result<serde_json::Value, Box<dyn Error>> 
     let (warm, _) = send(WARM_UP)?;
     let before = server.cpu()?;
     let (sent, wall) = send(spans)?;
-    let cpu = server.cpu()? - before;
     let peak = server.peak();
     drop(senders);
-    drop(server);
+    // What is put off until the end belongs to the cost.
+    let cpu = server.end()?.saturating_sub(before);
     let found = count(directory.path())?;
     if found != warm + sent {
         return Err(format!("{} spans were acknowledged, and {found} are found", warm + sent).into());

@@ -17,4 +17,5 @@ mod retention;
 mod scan;
 mod served;
 mod served_crash;
+mod served_disk;
 mod support;
