@@ -18,6 +18,8 @@ use crate::wire::{Rejected, Rejection};
 
 type Labels = [(&'static str, &'static str); 1];
 type Two = [(&'static str, &'static str); 2];
+/// Puts an instrument into a registry, under a name and with its meaning.
+type Entry = Box<dyn FnOnce(&mut Registry, &str, &str)>;
 
 /// The counts, and the page that shows them.
 pub(crate) struct Counters {
@@ -97,7 +99,7 @@ impl Default for Counters {
 impl Counters {
     fn register(&self) {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut add = |metric: &Metric, instrument: Box<dyn FnOnce(&mut Registry, &str, &str)>| {
+        let mut add = |metric: &Metric, instrument: Entry| {
             let name = metric.prometheus_name();
             // The library appends the ending of counters.
             instrument(&mut registry, name.trim_end_matches("_total"), metric.meaning);
@@ -180,7 +182,7 @@ impl Counters {
     }
 }
 
-fn entry(instrument: &(impl Instrument + Clone)) -> Box<dyn FnOnce(&mut Registry, &str, &str)> {
+fn entry(instrument: &(impl Instrument + Clone)) -> Entry {
     let instrument = instrument.clone();
     Box::new(move |registry, name, meaning| registry.register(name, meaning, instrument))
 }

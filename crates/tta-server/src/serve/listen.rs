@@ -115,18 +115,9 @@ async fn serve(
     let _open = Open::new(&port.open);
     // Answers are small; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|request| {
         has_asked.store(true, Relaxed);
-        let answer = match port.guard.check(request.uri(), request.headers()) {
-            Ok(()) => Ok((port.service)(request)),
-            Err(refusal) => Err(refusal),
-        };
-        async move {
-            match answer {
-                Ok(answer) => Ok::<_, Infallible>(answer.await),
-                Err(refusal) => Ok(refusal),
-            }
-        }
+        answer(&port, request)
     });
     let builder = builder(&port.limits);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -146,6 +137,23 @@ async fn serve(
                 stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
+        }
+    }
+}
+
+/// Answers a request, if it may go on.
+fn answer(
+    port: &Port,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response, Infallible>> + Send + 'static {
+    let answer = match port.guard.refusal(request.uri(), request.headers()) {
+        Some(refusal) => Err(refusal),
+        None => Ok((port.service)(request)),
+    };
+    async move {
+        match answer {
+            Ok(answer) => Ok(answer.await),
+            Err(refusal) => Ok(refusal),
         }
     }
 }

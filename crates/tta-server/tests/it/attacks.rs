@@ -160,3 +160,35 @@ fn a_foreign_host_or_origin_is_refused_everywhere() {
     stream.read_to_string(&mut answer).expect("it is text");
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
 }
+
+#[test]
+fn more_than_can_be_written_is_put_off_and_nothing_is_lost() {
+    // Only one batch may wait at a time, so most of those that come together are sent away.
+    let server = Served::with(|config| config.store.queue_batches = 1);
+    let outcomes: Vec<(u128, u16)> = std::thread::scope(|scope| {
+        let senders: Vec<_> = (1..=8_u128)
+            .map(|sender| {
+                let server = &server;
+                scope.spawn(move || {
+                    let traces = (0..20).map(|n| sender * 100 + n);
+                    let send = |trace| {
+                        let answer = server.post("/v1/traces", PROTOBUF, batch(trace));
+                        let status = answer.status().as_u16();
+                        assert_eq!(answer.headers().contains_key("retry-after"), status == 429, "{status}");
+                        (trace, status)
+                    };
+                    traces.map(send).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        senders.into_iter().flat_map(|sender| sender.join().expect("it ends")).collect()
+    });
+    for (trace, status) in &outcomes {
+        match status {
+            200 => assert_eq!(server.count(*trace), 1),
+            429 => assert_eq!(server.count(*trace), 0),
+            other => panic!("{other}"),
+        }
+    }
+    assert!(outcomes.iter().any(|(_, status)| *status == 200));
+}

@@ -73,6 +73,7 @@ fn run(command: &mut Command) -> Sent {
 }
 
 /// What was prepared; without it the test is skipped where a person runs it, and fails in CI.
+#[expect(clippy::print_stderr, reason = "a test says why it is skipped")]
 fn prepared(variable: &str, step: &str) -> Option<PathBuf> {
     let found = std::env::var_os(variable).map(PathBuf::from);
     if found.is_none() {

@@ -160,10 +160,8 @@ impl Kind {
         value: &Scalar<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), &'static str> {
-        if matches!(value, Scalar::Null) {
-            return Ok(());
-        }
         match self {
+            _ if matches!(value, Scalar::Null) => {}
             Self::Text => put_bytes(out, number, value.text().ok_or("a text is expected")?.as_bytes()),
             Self::Bytes => {
                 let bytes = value.text().and_then(base64).ok_or("a text in base64 is expected")?;
@@ -173,15 +171,9 @@ impl Kind {
                 let id = value.text().and_then(hex).ok_or("an id in hexadecimal digits is expected")?;
                 put_bytes(out, number, &id);
             }
-            Self::Bool => {
-                let Scalar::Bool(value) = value else { return Err("true or false is expected") };
-                put_varint(out, number, u64::from(*value));
-            }
-            Self::Int => put_varint(out, number, value.signed().ok_or(INTEGER)?.cast_unsigned()),
-            Self::Uint => put_varint(out, number, value.unsigned().ok_or(POSITIVE)?),
-            Self::Zigzag => {
-                let value = value.signed().ok_or(INTEGER)?;
-                put_varint(out, number, (value << 1 ^ value >> 63).cast_unsigned());
+            Self::Bool | Self::Int | Self::Uint | Self::Zigzag | Self::Enum(_) => {
+                varint::put(out, u64::from(number << 3));
+                varint::put(out, self.varint(value)?);
             }
             Self::Fixed64 => put_fixed(out, number, value.unsigned().ok_or(POSITIVE)?.to_le_bytes()),
             Self::Sfixed64 => put_fixed(out, number, value.signed().ok_or(INTEGER)?.to_le_bytes()),
@@ -193,27 +185,34 @@ impl Kind {
                 varint::put(out, u64::from(number << 3 | 5));
                 out.extend_from_slice(&value.to_le_bytes());
             }
+        }
+        Ok(())
+    }
+
+    /// The number that stands for a value of one of the types that are as long as need be.
+    fn varint(self, value: &Scalar<'_>) -> Result<u64, &'static str> {
+        match self {
+            Self::Bool => match value {
+                Scalar::Bool(value) => Ok(u64::from(*value)),
+                _ => Err("true or false is expected"),
+            },
+            Self::Uint => value.unsigned().ok_or(POSITIVE),
+            Self::Zigzag => {
+                let value = value.signed().ok_or(INTEGER)?;
+                Ok((value << 1 ^ value >> 63).cast_unsigned())
+            }
             Self::Enum(names) => {
                 let named = value.text().and_then(|text| names.iter().find(|(name, _)| *name == text));
                 let value = named.map(|(_, value)| i64::from(*value)).or_else(|| value.signed());
-                put_varint(
-                    out,
-                    number,
-                    value.ok_or("a number or a name of the enum is expected")?.cast_unsigned(),
-                );
+                Ok(value.ok_or("a number or a name of the enum is expected")?.cast_unsigned())
             }
+            _ => Ok(value.signed().ok_or(INTEGER)?.cast_unsigned()),
         }
-        Ok(())
     }
 }
 
 const INTEGER: &str = "an integer that fits is expected";
 const POSITIVE: &str = "an integer that fits and is not negative is expected";
-
-fn put_varint(out: &mut Vec<u8>, number: u32, value: u64) {
-    varint::put(out, u64::from(number << 3));
-    varint::put(out, value);
-}
 
 fn put_fixed(out: &mut Vec<u8>, number: u32, bytes: [u8; 8]) {
     varint::put(out, u64::from(number << 3 | 1));
