@@ -184,3 +184,28 @@ fn plain(status: StatusCode, text: &'static str) -> Response {
     *response.status_mut() = status;
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+    use tonic_types::StatusExt;
+
+    use super::status;
+    use crate::receive::{Cause, PAUSE, Refusal};
+
+    fn check(cause: Cause, code: Code, may_retry: bool) {
+        let status = status(&Refusal::new(cause, "why"));
+        assert_eq!((status.code(), status.message()), (code, "why"));
+        let pause = status.get_details_retry_info().and_then(|info| info.retry_delay);
+        assert_eq!(pause, may_retry.then_some(PAUSE), "{cause:?}");
+    }
+
+    #[test]
+    fn only_what_passes_may_be_sent_again() {
+        check(Cause::Unavailable, Code::Unavailable, true);
+        check(Cause::Overloaded, Code::ResourceExhausted, true);
+        check(Cause::TooLarge, Code::ResourceExhausted, false);
+        check(Cause::Malformed, Code::InvalidArgument, false);
+        check(Cause::Encoding, Code::Unimplemented, false);
+    }
+}
