@@ -5,6 +5,7 @@
 mod bench;
 mod coverage;
 mod demo;
+mod node;
 mod packages;
 mod process;
 mod python;
@@ -24,7 +25,7 @@ cargo xtask <COMMAND>
   test [STEP]...             run everything CI checks, or only the named steps
   walls                      check who may depend on whom, names, clocks, and sizes
   coverage [--fail-under N]  line coverage of the model, the primitives and the recorder
-  bench <NAME> [ARGS]        run a benchmark of the `tta` crate, such as `overhead`
+  bench <NAME> [ARGS]        run a benchmark, such as `overhead` or `server`
   help                       print this list
 ";
 

@@ -6,6 +6,8 @@ mod cost;
 mod demo;
 mod doctor;
 mod render;
+mod serve;
+mod stop;
 
 use std::error::Error;
 use std::io;
@@ -31,6 +33,8 @@ enum Command {
     Assets(assets::Arguments),
     /// Show what calls of language models cost.
     Cost(cost::Arguments),
+    /// Receive telemetry of any program, keep it and show it.
+    Serve(serve::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Assets(arguments) => assets::run(&arguments),
         Command::Cost(arguments) => cost::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,12 +1,17 @@
 //! The memory of TTA: takes telemetry in by OTLP, keeps it in one directory, and answers questions about it.
 //!
-//! [`Store`] keeps; [`read`] answers. Both know only OTLP, so any program that speaks it can write here.
+//! [`Store`] keeps; [`read`] answers; [`serve()`] does both for other programs. All of it knows only OTLP, so any program that
+//! speaks it can write here.
 
 pub mod read;
+mod receive;
+mod serve;
 mod store;
 mod varint;
 mod wire;
 
 pub use read::Reader;
+pub use receive::Limits;
+pub use serve::{Handle, ServeError, ServerConfig, serve};
 pub use store::{Batch, Clock, Damage, OpenError, Options, RELATIVE_ERROR, Stats, Store, Ticket, WriteError};
 pub use wire::{Logs, Malformed, Metrics, Rejected, Rejection, Traces};

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use cargo_metadata::Metadata;
 
 use super::report::{Outcome, Tally};
-use crate::{packages, process, python, walls, workspace};
+use crate::{node, packages, process, python, walls, workspace};
 
 /// A named check.
 pub(super) struct Step {
@@ -21,11 +21,13 @@ pub(super) struct Bench {
     metadata: Metadata,
     /// The interpreter for the receiver's tests, once its step has made it.
     python: Option<PathBuf>,
+    /// The folder of the JavaScript that sends, once its step has made it.
+    node: Option<PathBuf>,
 }
 
 impl Bench {
     pub(super) fn new(metadata: Metadata) -> Self {
-        Bench { metadata, python: None }
+        Bench { metadata, python: None, node: None }
     }
 
     /// Runs a command that runs tests, and counts them.
@@ -33,6 +35,9 @@ impl Bench {
         let mut command = process::cargo(arguments);
         if let Some(python) = &self.python {
             command.env(python::INTERPRETER, python);
+        }
+        if let Some(node) = &self.node {
+            command.env(node::FOLDER, node);
         }
         let mut tally = Tally::default();
         let success = process::watch(&mut command, |line| tally.read(line))?;
@@ -45,6 +50,7 @@ pub(super) const ALL: &[Step] = &[
     Step { name: "walls", run: |_| walls::check().map(|()| Outcome::Passed) },
     Step { name: "clippy", run: |_| passed(&mut process::cargo(CLIPPY)) },
     Step { name: "python", run: python_environment },
+    Step { name: "node", run: node_folder },
     Step { name: "packages", run: |_| needed_by("Prometheus and Redis", packages::prepare()) },
     Step { name: "tests", run: tests },
     Step {
@@ -70,6 +76,12 @@ fn passed(command: &mut Command) -> Result<Outcome> {
 fn python_environment(bench: &mut Bench) -> Result<Outcome> {
     let prepared = python::prepare(&workspace::root(), bench.metadata.target_directory.as_std_path());
     needed_by("Python", prepared.map(|interpreter| bench.python = Some(interpreter)))
+}
+
+/// Makes the folder of the JavaScript that sends to the server.
+fn node_folder(bench: &mut Bench) -> Result<Outcome> {
+    let prepared = node::prepare(&workspace::root(), bench.metadata.target_directory.as_std_path());
+    needed_by("JavaScript", prepared.map(|folder| bench.node = Some(folder)))
 }
 
 /// Without what was to be prepared some tests skip themselves, which CI must not accept in silence.

@@ -11,6 +11,7 @@ use tta::{Error, Flow, Result, WorkflowContext};
 use super::corpus::DocumentSource;
 use super::document::{Limits, RawDocument};
 use super::text::Report;
+use crate::stop::told_to_stop;
 
 /// How many runs are under way at once.
 const CONCURRENCY: usize = 8;
@@ -113,34 +114,6 @@ impl Driver {
         });
         (document, task.await.unwrap_or_else(|join| Err(join.into())))
     }
-}
-
-/// Waits for Ctrl-C, or for what a supervisor sends to end a process. It never comes where signals cannot be
-/// listened to; then the process ends as the system does it.
-pub(super) async fn told_to_stop() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
-        }
-    };
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated() => {}
-    }
-}
-
-#[cfg(unix)]
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut signals) => drop(signals.recv().await),
-        Err(_) => std::future::pending().await,
-    }
-}
-
-#[cfg(not(unix))]
-async fn terminated() {
-    std::future::pending().await
 }
 
 /// Reads a document where reading may wait.

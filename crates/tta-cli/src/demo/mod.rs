@@ -28,6 +28,7 @@ use tta::{Guard, Telemetry};
 
 use crate::render::table;
 use crate::render::waterfall::{WaterfallOptions, waterfall};
+use crate::stop::told_to_stop;
 use corpus::Corpus;
 use document::Limits;
 use driver::Driver;
@@ -150,7 +151,7 @@ fn model(name: &str) -> Result<Llm, Box<dyn Error>> {
 /// Goes on until Ctrl-C, with runs or without.
 async fn go_on(driver: &Driver, is_held: bool, after_each: impl FnMut()) -> io::Result<()> {
     if is_held {
-        let mut stop = pin!(driver::told_to_stop());
+        let mut stop = pin!(told_to_stop());
         // It listens from its first poll on: whoever reads the line may send a signal at once.
         if futures::poll!(stop.as_mut()).is_pending() {
             writeln!(io::stdout(), "\nHolding still; press Ctrl-C to stop.")?;

@@ -10,6 +10,7 @@ mod programs;
 mod prometheus;
 mod push;
 mod receiver;
+mod serve;
 mod signals;
 mod traces;
 mod trouble;

@@ -138,6 +138,12 @@ impl Running {
         Self { child: Owned(child), lines, stderr }
     }
 
+    /// Reads until a line begins with this, and answers it.
+    pub fn line(&mut self, start: &str) -> String {
+        let mut lines = self.lines.by_ref().map(|line| line.expect("the command writes UTF-8"));
+        lines.find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no line begins with {start:?}"))
+    }
+
     /// Reads until a line begins with this.
     pub fn wait_for(&mut self, start: &str) {
         let mut lines = self.lines.by_ref().map(|line| line.expect("the command writes UTF-8"));

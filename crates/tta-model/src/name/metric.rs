@@ -5,6 +5,7 @@
 use super::attribute::Attribute;
 use crate::value::Text;
 
+pub mod server;
 mod table;
 
 pub use table::*;

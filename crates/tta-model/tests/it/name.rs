@@ -139,8 +139,10 @@ fn events_are_unique_and_carry_known_attributes() {
 
 #[test]
 fn metrics_have_bounded_labels_and_a_unit() {
-    assert_unique(metric::ALL.iter().map(|metric| metric.name));
-    for Metric { name, kind, unit, labels, buckets, .. } in metric::ALL.iter().copied() {
+    assert_unique(metric::ALL.iter().chain(metric::server::ALL).map(|metric| metric.name));
+    for Metric { name, kind, unit, labels, buckets, .. } in
+        metric::ALL.iter().chain(metric::server::ALL).copied()
+    {
         assert!(is_dotted(name), "{name}");
         assert!(is_ucum(unit), "{name}: {unit}");
         assert_eq!(buckets.is_some(), *kind == MetricKind::Histogram, "{name}");
@@ -158,7 +160,7 @@ fn metrics_have_bounded_labels_and_a_unit() {
 #[test]
 fn metrics_fit_prometheus() {
     let mut series = BTreeSet::new();
-    for metric in metric::ALL {
+    for metric in metric::ALL.iter().chain(metric::server::ALL) {
         let name = metric.prometheus_name();
         assert!(is_snake(&name), "{name}");
         assert_eq!(name.ends_with("_total"), metric.kind == MetricKind::Counter, "{name}");

@@ -13,10 +13,10 @@ use tta_server::{Clock, OpenError, Options, Store, WriteError};
 use super::support::{NOW, count, open, put, request, scan, span, text};
 
 /// A file system of a few megabytes, where the test may have one.
-struct Small(tempfile::TempDir);
+pub(crate) struct Small(tempfile::TempDir);
 
 impl Small {
-    fn mount() -> Option<Self> {
+    pub(crate) fn mount() -> Option<Self> {
         let directory = tempfile::tempdir().expect("a directory");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(directory.path());
@@ -24,7 +24,7 @@ impl Small {
         mounted.then_some(Self(directory))
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 }
@@ -35,7 +35,7 @@ impl Drop for Small {
     }
 }
 
-fn noisy(trace: u128, random: &mut StdRng) -> Vec<u8> {
+pub(crate) fn noisy(trace: u128, random: &mut StdRng) -> Vec<u8> {
     let noise: String = (0..200_000).map(|_| char::from(random.random_range(b'!'..b'~'))).collect();
     let mut span = span(trace, 1);
     span.attributes.push(text("noise", noise));

@@ -17,4 +17,6 @@ attributes! {
     TOKEN_TYPE = "token_type": Text, "", Enumerated(&["prompt", "completion"]), "which side of the call the tokens are on";
     ROUTE = "route": Text, "", ByCode, "the route that was taken";
     REASON = "reason": Text, "", ByCode, "why it was done, in one word of the program";
+    SIGNAL = "signal": Text, "", Enumerated(&["traces", "logs", "metrics"]), "the kind of telemetry";
+    PORT = "port": Text, "", Enumerated(&["grpc", "http", "query"]), "what the port is for";
 }
