@@ -6,7 +6,10 @@ use anyhow::Result;
 
 use crate::process;
 
-/// Builds `tta` in release mode and becomes `tta demo ARGS`.
+/// What makes a demo one without a server beside it.
+const WITHOUT_SERVER: &[&str] = &["--exit", "--otlp", "--serve", "--help", "-h"];
+
+/// Builds `tta` in release mode and becomes `tta demo ARGS`, with a server unless the demo ends by itself or sends elsewhere.
 ///
 /// # Errors
 ///
@@ -14,5 +17,10 @@ use crate::process;
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let mut command =
         process::cargo(&["run", "--release", "--package", "tta-cli", "--bin", "tta", "--", "demo"]);
+    let names = |argument: &String, name: &str| argument == name || argument.starts_with(&format!("{name}="));
+    let is_alone = arguments.iter().any(|argument| WITHOUT_SERVER.iter().any(|name| names(argument, name)));
+    if !is_alone {
+        command.arg("--serve");
+    }
     process::become_command(command.args(arguments))
 }

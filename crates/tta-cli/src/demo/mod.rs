@@ -8,6 +8,7 @@ mod document;
 mod driver;
 mod extract;
 mod outcome;
+mod server;
 mod text;
 mod workflow;
 
@@ -56,6 +57,9 @@ pub(crate) struct Arguments {
     /// Send spans and metrics by OTLP to this address too: over HTTP, or over gRPC if the port is 4317 or the scheme is grpc.
     #[arg(long, value_name = "URL", value_parser = receiver)]
     otlp: Option<Receiver>,
+    /// Start a server too, send to it by OTLP, and tell where to look: at the usual ports, or at free ones where these are taken.
+    #[arg(long, conflicts_with_all = ["otlp", "exit"])]
+    serve: bool,
     /// Which model summarises, as in openai/gpt-4o-mini or ollama/llama3.2; its provider gets the documents and its key is in the
     /// environment. By default the offline one, which ranks sentences.
     #[arg(long, value_name = "PROVIDER/MODEL", default_value = local::MODEL)]
@@ -109,10 +113,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let sources = Corpus::discover(arguments.input.as_deref()).map_err(described)?;
     let workflow = workflow::build(limits, arguments.chaos, &model(&arguments.model)?);
     let memory = MemoryExporter::new();
-    let config = config(arguments)?;
+    let mut config = config(arguments)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let server = arguments.serve.then(|| runtime.block_on(server::Served::start())).transpose()?;
+    if let Some(server) = &server {
+        server.receive(&mut config)?;
+    }
     let receiver = config.exporters.contains(&ExporterKind::Otlp).then(|| config.otlp.url());
     let guard = Telemetry::with_config(config).exporter(memory.clone()).install()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
 
     let runs = arguments.runs.unwrap_or(sources.len() as u64 * DEFAULT_PASSES);
     let driver = Driver::new(workflow.clone(), sources, limits);
@@ -126,15 +134,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     } else {
         print(&outcome, receiver.as_deref())?;
     }
+    server.iter().try_for_each(server::Served::tell)?;
     if arguments.exit {
         return finish(guard, sent, receiver.as_deref());
     }
     sent.as_ref().err().inspect(|error| eprintln!("warning: {error}"));
     let stopped = runtime.block_on(go_on(&driver, arguments.hold, || drop(memory.take())));
-    drop(runtime);
     let sent = guard.flush(FLUSH_TIMEOUT);
     stopped?;
-    finish(guard, sent, receiver.as_deref())
+    let finished = finish(guard, sent, receiver.as_deref());
+    // What the last spans go to ends after them.
+    if let Some(server) = server {
+        runtime.block_on(server.stop());
+    }
+    runtime.shutdown_background();
+    finished
 }
 
 /// The model that summarises, if its key is there.
