@@ -3,6 +3,7 @@
 //! [`Store`] keeps; [`read`] answers. Both know only OTLP, so any program that speaks it can write here.
 
 pub mod analysis;
+pub mod api;
 pub mod read;
 mod store;
 mod varint;

@@ -1,5 +1,6 @@
 //! Where time went, by the path of names.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use super::trace::{Trace, Words};
@@ -42,10 +43,10 @@ pub struct Flame {
 ///
 /// `n * log(n)` for n spans.
 #[must_use]
-pub fn flame<'a>(traces: impl IntoIterator<Item = &'a Trace>) -> Flame {
+pub fn flame<T: Borrow<Trace>>(traces: impl IntoIterator<Item = T>) -> Flame {
     let mut growing = Growing::default();
     traces.into_iter().for_each(|trace| {
-        growing.add(trace);
+        growing.add(trace.borrow());
     });
     growing.finish()
 }

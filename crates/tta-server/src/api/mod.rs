@@ -1,0 +1,83 @@
+//! The questions of others, by HTTP: our own API under `/api/tta/v1`, and Jaeger's query API, so that what was made for Jaeger
+//! works against this server.
+//!
+//! Reading is blocking work. It is done on the runtime's threads for that, a few at once, the JSON included.
+
+mod duration;
+mod jaeger;
+mod live;
+mod own;
+mod status;
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tokio::sync::Semaphore;
+
+pub use live::{Live, LiveTrace};
+pub use own::openapi;
+
+use crate::read::Reader;
+use status::ApiError;
+
+/// How many questions are answered at once, for each core.
+const QUESTIONS_PER_CORE: usize = 2;
+
+/// What the API answers from. Clones are cheap.
+#[derive(Clone, Debug)]
+pub struct ApiState {
+    reader: Reader,
+    live: Live,
+    turns: Arc<Semaphore>,
+}
+
+impl ApiState {
+    /// An API that answers from a store, and tells of what is written by `live`.
+    #[must_use]
+    pub fn new(reader: Reader, live: Live) -> Self {
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        Self { reader, live, turns: Arc::new(Semaphore::new(cores * QUESTIONS_PER_CORE)) }
+    }
+
+    /// Does blocking work, in its turn.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Reader) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| ApiError::Stopping)?;
+        let reader = self.reader.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            // Whoever asked may be gone; the turn ends with the work.
+            let _turn = turn;
+            work(&reader)
+        });
+        done.await.map_err(|_| ApiError::Failed)?
+    }
+
+    /// Answers with JSON that is made of what was read.
+    async fn json<T: Serialize>(
+        &self,
+        work: impl FnOnce(&Reader) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<Response, ApiError> {
+        let body = self.blocking(|reader| to_json(&work(reader)?)).await?;
+        Ok(json_response(body))
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(value).map_err(|_| ApiError::Failed)
+}
+
+fn json_response(body: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// The routes of the API.
+pub fn router(state: ApiState) -> Router {
+    jaeger::router().merge(own::router()).with_state(state)
+}
