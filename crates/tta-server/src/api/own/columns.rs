@@ -59,7 +59,7 @@ struct SpanColumns {
 
 /// Shows a trace by columns. What its spans tell of themselves is asked for span by span.
 #[utoipa::path(get, path = "/traces/{trace_id}", tag = "traces", params(
-    ("trace_id" = String, Path, description = "Its hexadecimal digits, 32 or fewer.", pattern = "^[0-9a-fA-F]{1,32}$"),
+    ("trace_id" = String, Path, description = "Its hexadecimal digits, 32 or fewer.", pattern = "^[0-9a-fA-F]{1,32}$", example = "00000000000000000000000000000001"),
 ), responses(
     (status = 200, body = TraceColumns),
     (status = 400, description = "The id is none.", body = ErrorBody),

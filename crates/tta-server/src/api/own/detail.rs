@@ -8,7 +8,7 @@ use serde_json::Value;
 use tta_model::{SpanId, TraceId};
 use utoipa::ToSchema;
 
-use super::params::{Named, no_trace, status_word};
+use super::params::{Named, no_span, no_trace, status_word};
 use crate::api::ApiState;
 use crate::api::jaeger::plain;
 use crate::api::status::{ApiError, ErrorBody};
@@ -72,8 +72,8 @@ struct Link {
 
 /// Shows all of a span: attributes, events, links and where it comes from.
 #[utoipa::path(get, path = "/traces/{trace_id}/spans/{span_id}", tag = "traces", params(
-    ("trace_id" = String, Path, description = "Its hexadecimal digits, 32 or fewer.", pattern = "^[0-9a-fA-F]{1,32}$"),
-    ("span_id" = String, Path, description = "Its 16 hexadecimal digits.", pattern = "^[0-9a-fA-F]{16}$"),
+    ("trace_id" = String, Path, description = "Its hexadecimal digits, 32 or fewer.", pattern = "^[0-9a-fA-F]{1,32}$", example = "00000000000000000000000000000001"),
+    ("span_id" = String, Path, description = "Its 16 hexadecimal digits.", pattern = "^[0-9a-fA-F]{16}$", example = "0000000000000001"),
 ), responses(
     (status = 200, body = SpanDetail),
     (status = 400, description = "An id is none.", body = ErrorBody),
@@ -89,10 +89,7 @@ pub(super) async fn span(
             let found = stored.spans.iter().find(|stored| stored.span.span_id == span.to_bytes());
             let found = found.ok_or_else(|| match stored.spans.is_empty() {
                 true => no_trace(&trace.to_string()),
-                false => ApiError::NotFound {
-                    message: format!("trace {trace} has no span {span}"),
-                    hint: format!("/api/tta/v1/traces/{trace} lists its spans"),
-                },
+                false => no_span(trace, &span.to_string()),
             })?;
             Ok(detail(found))
         })

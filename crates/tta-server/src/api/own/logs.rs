@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::cursor;
 use super::detail::{Attribute, attributes, hex};
-use super::params::{Asked, limit, times, trace_id};
+use super::params::{Asked, limit, no_trace, times, trace_id};
 use crate::api::ApiState;
 use crate::api::jaeger::plain;
 use crate::api::status::{ApiError, ErrorBody};
@@ -23,7 +23,7 @@ const MOST: usize = 1_000;
 #[into_params(parameter_in = Query)]
 pub(super) struct LogParams {
     /// All of this trace, by their time. Nothing else can be asked then.
-    #[param(pattern = "^[0-9a-fA-F]{1,32}$")]
+    #[param(pattern = "^[0-9a-fA-F]{1,32}$", example = "00000000000000000000000000000001")]
     trace: Option<String>,
     /// Of this service.
     service: Option<String>,
@@ -105,6 +105,7 @@ struct Log {
 #[utoipa::path(get, path = "/logs", tag = "logs", params(LogParams), responses(
     (status = 200, body = Logs),
     (status = 400, description = "A parameter is wrong.", body = ErrorBody),
+    (status = 404, description = "Nothing of the trace is stored.", body = ErrorBody),
 ))]
 pub(super) async fn logs(
     State(state): State<ApiState>,
@@ -119,7 +120,11 @@ pub(super) async fn logs(
         }
         let id = trace_id("trace", trace)?;
         let of_trace = state.json(move |reader| {
-            Ok(Logs { logs: read::trace(reader, id)?.logs.iter().map(log).collect(), next: None })
+            let stored = read::trace(reader, id)?;
+            if stored.spans.is_empty() && stored.logs.is_empty() {
+                return Err(no_trace(&id.to_string()));
+            }
+            Ok(Logs { logs: stored.logs.iter().map(log).collect(), next: None })
         });
         return of_trace.await;
     }

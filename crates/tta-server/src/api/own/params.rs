@@ -53,14 +53,15 @@ impl<S: Sync + Send> FromRequestParts<S> for Named<(TraceId, SpanId)> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = axum::extract::Path::<(String, String)>::from_request_parts(parts, state).await;
         let (trace, span) = path.map_err(|_| no_trace(""))?.0;
-        let number = (span.len() == 16).then(|| u64::from_str_radix(&span, 16).ok()).flatten();
-        let span = number.and_then(SpanId::new).ok_or_else(|| {
+        let trace_id = trace_id("trace_id", &trace)?;
+        let is_hex = span.len() == 16 && span.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = is_hex.then(|| u64::from_str_radix(&span, 16).ok()).flatten().ok_or_else(|| {
             ApiError::parameter(
                 format!("parameter 'span_id': {span:?} is no id of a span"),
                 "give its 16 hexadecimal digits",
             )
         })?;
-        Ok(Self((trace_id("trace_id", &trace)?, span)))
+        Ok(Self((trace_id, SpanId::new(number).ok_or_else(|| no_span(trace_id, &span))?)))
     }
 }
 
@@ -68,12 +69,21 @@ impl<S: Sync + Send> FromRequestParts<S> for Named<(TraceId, SpanId)> {
 pub(super) fn trace_id(name: &str, text: &str) -> Result<TraceId, ApiError> {
     let is_hex = (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let number = is_hex.then(|| u128::from_str_radix(text, 16).ok()).flatten();
-    number.and_then(TraceId::new).ok_or_else(|| {
+    let number = number.ok_or_else(|| {
         ApiError::parameter(
             format!("parameter '{name}': {text:?} is no id of a trace"),
             "give its 32 hexadecimal digits",
         )
-    })
+    })?;
+    TraceId::new(number).ok_or_else(|| no_trace(text))
+}
+
+/// A trace does not have such a span.
+pub(super) fn no_span(trace: TraceId, span: &str) -> ApiError {
+    ApiError::NotFound {
+        message: format!("trace {trace} has no span {span}"),
+        hint: format!("/api/tta/v1/traces/{trace} lists its spans"),
+    }
 }
 
 /// Nothing of a trace is stored.

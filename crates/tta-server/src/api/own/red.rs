@@ -41,6 +41,7 @@ pub(super) struct RedParams {
     /// Up to the minute of this time, in nanoseconds since 1970: now if it is not given.
     end: Option<i64>,
     /// The length of a step, as in `5m`, in whole minutes; about 60 steps if it is not given.
+    #[param(pattern = "^[1-9][0-9]{0,4}(m|h)$")]
     step: Option<String>,
 }
 

@@ -54,8 +54,10 @@ pub(super) struct TraceParams {
     /// Whether the span has no parent.
     roots_only: bool,
     /// The span took at least this long, as in `1.5s` or `20ms`.
+    #[param(pattern = "^0$|^[0-9]{1,6}([.][0-9]{1,6})?(ns|us|ms|s|m|h)$")]
     min_duration: Option<String>,
     /// The span took at most this long.
+    #[param(pattern = "^0$|^[0-9]{1,6}([.][0-9]{1,6})?(ns|us|ms|s|m|h)$")]
     max_duration: Option<String>,
     /// The span, or else its resource, has this attribute: `key:value`. Can be given more than once.
     attr: Vec<String>,

@@ -41,7 +41,7 @@ pub(super) struct CriticalPath {
 
 /// Shows the critical path of a trace.
 #[utoipa::path(get, path = "/traces/{trace_id}/critical-path", tag = "traces", params(
-    ("trace_id" = String, Path, description = "Its hexadecimal digits, 32 or fewer.", pattern = "^[0-9a-fA-F]{1,32}$"),
+    ("trace_id" = String, Path, description = "Its hexadecimal digits, 32 or fewer.", pattern = "^[0-9a-fA-F]{1,32}$", example = "00000000000000000000000000000001"),
 ), responses(
     (status = 200, body = CriticalPath),
     (status = 400, description = "The id is none.", body = ErrorBody),
@@ -121,7 +121,7 @@ fn place(parent: Option<usize>) -> i64 {
 
 /// Shows the flame graph of a trace.
 #[utoipa::path(get, path = "/traces/{trace_id}/flame", tag = "traces", params(
-    ("trace_id" = String, Path, description = "Its hexadecimal digits, 32 or fewer.", pattern = "^[0-9a-fA-F]{1,32}$"),
+    ("trace_id" = String, Path, description = "Its hexadecimal digits, 32 or fewer.", pattern = "^[0-9a-fA-F]{1,32}$", example = "00000000000000000000000000000001"),
 ), responses(
     (status = 200, body = FlameGraph),
     (status = 400, description = "The id is none.", body = ErrorBody),
@@ -195,10 +195,10 @@ pub(super) async fn flame(
 #[into_params(parameter_in = Query)]
 pub(super) struct CompareParams {
     /// The first trace.
-    #[param(pattern = "^[0-9a-fA-F]{1,32}$")]
+    #[param(pattern = "^[0-9a-fA-F]{1,32}$", example = "00000000000000000000000000000001")]
     a: String,
     /// The second trace.
-    #[param(pattern = "^[0-9a-fA-F]{1,32}$")]
+    #[param(pattern = "^[0-9a-fA-F]{1,32}$", example = "00000000000000000000000000000001")]
     b: String,
 }
 

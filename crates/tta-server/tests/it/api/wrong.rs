@@ -150,7 +150,7 @@ async fn our_errors_say_what_to_do() {
     )
     .await;
     check("/traces/xyz", bad, "parameter 'trace_id': \"xyz\" is no id of a trace").await;
-    check("/traces/0", bad, "parameter 'trace_id': \"0\" is no id of a trace").await;
+    check("/traces/0", (404, "not_found"), "nothing of trace 0 is stored").await;
     check("/traces/1/spans/1", bad, "parameter 'span_id': \"1\" is no id of a span").await;
     check("/compare?a=1&b=x", bad, "parameter 'b': \"x\" is no id of a trace").await;
     check("/red?step=90s", bad, "parameter 'step': it is no number of whole minutes").await;
