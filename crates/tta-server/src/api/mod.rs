@@ -19,10 +19,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-pub use live::{Live, LiveTrace};
 pub use own::openapi;
 
 use crate::read::Reader;
+use live::Live;
 use status::ApiError;
 
 /// How many questions are answered at once, for each core.
@@ -37,11 +37,11 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    /// An API that answers from a store, and tells of what is written by `live`.
+    /// An API that answers from a store.
     #[must_use]
-    pub fn new(reader: Reader, live: Live) -> Self {
+    pub fn new(reader: Reader) -> Self {
         let cores = available_parallelism().map_or(1, NonZero::get);
-        Self { reader, live, turns: Arc::new(Semaphore::new(cores * QUESTIONS_PER_CORE)) }
+        Self { reader, live: Live::default(), turns: Arc::new(Semaphore::new(cores * QUESTIONS_PER_CORE)) }
     }
 
     /// Does blocking work, in its turn.

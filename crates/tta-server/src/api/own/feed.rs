@@ -10,7 +10,9 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use utoipa::ToSchema;
 
-use crate::api::{ApiState, LiveTrace};
+use crate::api::ApiState;
+use crate::api::status::ApiError;
+use crate::read::NewTrace;
 
 /// What one batch brought of one trace.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,16 +41,16 @@ struct Missed {
 ))]
 pub(super) async fn live(
     State(state): State<ApiState>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let events = stream::unfold(state.live.listen(), async |mut listener| {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let events = stream::unfold(state.listen().await?, async |mut listener| {
         let event = next(&mut listener).await?;
         Some((Ok(event), listener))
     });
-    Sse::new(events).keep_alive(KeepAlive::default())
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
 /// The next event; none when nobody can tell anything any more.
-async fn next(listener: &mut Receiver<LiveTrace>) -> Option<Event> {
+async fn next(listener: &mut Receiver<NewTrace>) -> Option<Event> {
     match listener.recv().await {
         Ok(trace) => event("trace", &summary(&trace)),
         Err(RecvError::Lagged(missed)) => event("missed", &Missed { missed }),
@@ -56,7 +58,7 @@ async fn next(listener: &mut Receiver<LiveTrace>) -> Option<Event> {
     }
 }
 
-fn summary(trace: &LiveTrace) -> Summary<'_> {
+fn summary(trace: &NewTrace) -> Summary<'_> {
     Summary {
         trace_id: trace.trace_id.to_string(),
         service: &trace.service,

@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 use tta_server::Store;
-use tta_server::api::{ApiState, Live, router};
+use tta_server::api::{ApiState, router};
 
 use crate::support;
 
@@ -32,7 +32,7 @@ impl Answer {
 
 /// Asks the API of a store.
 pub(super) async fn ask(store: &Store, address: &str) -> Answer {
-    let routes = router(ApiState::new(store.reader(), Live::default()));
+    let routes = router(ApiState::new(store.reader()));
     let request = Request::builder().uri(address).body(Body::empty()).expect("it is an address");
     let response = routes.oneshot(request).await.expect("routes do not fail");
     let (parts, body) = response.into_parts();

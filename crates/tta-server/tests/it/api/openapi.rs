@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use tta_server::api::{ApiState, Live, openapi, router};
+use tta_server::api::{ApiState, openapi, router};
 
 use super::{get, put, settle};
 use crate::support::{open, request, span};
@@ -53,7 +53,7 @@ async fn schemathesis_finds_nothing() {
     let store = open(directory.path());
     put(&store, request(vec![("shop", (1..=5).map(|id| span(1, id)).collect())]));
     settle(&store);
-    let routes = router(ApiState::new(store.reader(), Live::default()));
+    let routes = router(ApiState::new(store.reader()));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
     let address = listener.local_addr().expect("it has one");
     let server = tokio::spawn(async move { axum::serve(listener, routes).await });
