@@ -5,6 +5,7 @@ mod assets;
 mod cost;
 mod demo;
 mod doctor;
+mod query;
 mod render;
 
 use std::error::Error;
@@ -31,6 +32,12 @@ enum Command {
     Assets(assets::Arguments),
     /// Show what calls of language models cost.
     Cost(cost::Arguments),
+    /// List the traces that a server has stored, the latest first.
+    Traces(query::traces::Arguments),
+    /// Show one trace that a server has stored.
+    Trace(query::trace::Arguments),
+    /// List the services whose traces a server has stored.
+    Services(query::services::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +47,9 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Assets(arguments) => assets::run(&arguments),
         Command::Cost(arguments) => cost::run(&arguments),
+        Command::Traces(arguments) => query::traces::run(&arguments),
+        Command::Trace(arguments) => query::trace::run(&arguments),
+        Command::Services(arguments) => query::services::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -35,6 +35,8 @@ pub use tta_observability::{
 pub use tta_primitives::*;
 #[cfg(feature = "redis")]
 pub use tta_redis as redis;
+#[cfg(feature = "server")]
+pub use tta_server as server;
 
 /// What most programs need: `use tta::prelude::*`.
 pub mod prelude {

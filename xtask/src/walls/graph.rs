@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tta-llm", &["tta-model", "tta-primitives", "tta-redact"]),
     ("tta-redis", &["tta-model", "tta-primitives"]),
     ("tta-server", &["tta-model"]),
-    ("tta", &["tta-model", "tta-primitives", "tta-observability", "tta-llm", "tta-redis"]),
+    ("tta", &["tta-model", "tta-primitives", "tta-observability", "tta-llm", "tta-redis", "tta-server"]),
     ("tta-cli", &["tta", "tta-model"]),
     ("xtask", &[]),
 ];

@@ -14,10 +14,14 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{Request, Uri};
 use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
 use serde::Serialize;
 use tokio::sync::Semaphore;
+use tower::ServiceExt;
 
 pub use own::openapi;
 
@@ -42,6 +46,16 @@ impl ApiState {
     pub fn new(reader: Reader) -> Self {
         let cores = available_parallelism().map_or(1, NonZero::get);
         Self { reader, live: Live::default(), turns: Arc::new(Semaphore::new(cores * QUESTIONS_PER_CORE)) }
+    }
+
+    /// Answers one question without a network: the status of HTTP, and the body.
+    pub async fn ask(&self, address: &Uri) -> (u16, Bytes) {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = address.clone();
+        let Ok(response) = router(self.clone()).oneshot(request).await;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await;
+        (status, body.map(http_body_util::Collected::to_bytes).unwrap_or_default())
     }
 
     /// Does blocking work, in its turn.
