@@ -33,7 +33,7 @@ enum Command {
     /// Show what calls of language models cost.
     Cost(cost::Arguments),
     /// List the traces that a server has stored, the latest first.
-    Traces(query::traces::Arguments),
+    Traces(Box<query::traces::Arguments>),
     /// Show one trace that a server has stored.
     Trace(query::trace::Arguments),
     /// List the services whose traces a server has stored.

@@ -48,6 +48,7 @@ fn stored() -> (TempDir, Store) {
         attempt.status = Some(Status { code: 2, message: String::from("refused") });
         let mut root = span(trace, (1, 0), "digest", (0, 100));
         root.start_time_unix_nano += trace as u64;
+        root.end_time_unix_nano += trace as u64;
         spans.extend([root, attempt]);
     }
     let resource = Resource { attributes: vec![text(a::SERVICE_NAME.key, "agent")], ..Resource::default() };

@@ -26,10 +26,7 @@ impl Reader {
             let file = segment::open_to_read(&segment.path)?;
             if !segment::is_current(segment::version(&file, &segment.path)?) {
                 let why = "an earlier version of the program wrote it; `tta serve` brings it up to date";
-                return Err(OpenError::Directory {
-                    path: segment.path.clone(),
-                    source: std::io::Error::other(why),
-                });
+                return Err(OpenError::Directory { path: segment.path, source: std::io::Error::other(why) });
             }
             match segment.count(&file) {
                 Err(error) if segment::is_damage(&error) => shared.report(&segment, &error.to_string()),

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
+use opentelemetry_proto::tonic::trace::v1::span;
 use serde::Serialize;
 use serde_json::Value;
 use tta_model::{SpanId, TraceId};
@@ -79,7 +80,7 @@ struct Link {
     (status = 400, description = "An id is none.", body = ErrorBody),
     (status = 404, description = "Nothing of it is stored.", body = ErrorBody),
 ))]
-pub(super) async fn span(
+pub(super) async fn span_detail(
     State(state): State<ApiState>,
     Named((trace, span)): Named<(TraceId, SpanId)>,
 ) -> Result<Response, ApiError> {
@@ -111,24 +112,8 @@ fn detail(stored: &StoredSpan) -> SpanDetail {
         start_unix_nanos: span.start_time_unix_nano.to_string(),
         duration_nanos: span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano),
         attributes: attributes(&span.attributes),
-        events: span
-            .events
-            .iter()
-            .map(|event| Event {
-                name: event.name.clone(),
-                time_unix_nanos: event.time_unix_nano.to_string(),
-                attributes: attributes(&event.attributes),
-            })
-            .collect(),
-        links: span
-            .links
-            .iter()
-            .map(|link| Link {
-                trace_id: hex(&link.trace_id),
-                span_id: hex(&link.span_id),
-                attributes: attributes(&link.attributes),
-            })
-            .collect(),
+        events: span.events.iter().map(event).collect(),
+        links: span.links.iter().map(link).collect(),
         resource: attributes(&origin.resource.attributes),
         scope: origin.scope.name.clone(),
         scope_version: origin.scope.version.clone(),
@@ -136,6 +121,22 @@ fn detail(stored: &StoredSpan) -> SpanDetail {
         dropped_attributes: span.dropped_attributes_count,
         dropped_events: span.dropped_events_count,
         dropped_links: span.dropped_links_count,
+    }
+}
+
+fn event(event: &span::Event) -> Event {
+    Event {
+        name: event.name.clone(),
+        time_unix_nanos: event.time_unix_nano.to_string(),
+        attributes: attributes(&event.attributes),
+    }
+}
+
+fn link(link: &span::Link) -> Link {
+    Link {
+        trace_id: hex(&link.trace_id),
+        span_id: hex(&link.span_id),
+        attributes: attributes(&link.attributes),
     }
 }
 

@@ -35,7 +35,7 @@ fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(search::search))
         .routes(routes!(columns::trace))
-        .routes(routes!(detail::span))
+        .routes(routes!(detail::span_detail))
         .routes(routes!(view::critical_path))
         .routes(routes!(view::flame_of_trace))
         .routes(routes!(view::flame))

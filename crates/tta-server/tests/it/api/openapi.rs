@@ -16,6 +16,7 @@ const INTERPRETER: &str = "TTA_TEST_PYTHON";
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
 
 /// The interpreter; without one the test is skipped where a person runs it, and fails in CI.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests has to see what is skipped")]
 fn interpreter() -> Option<OsString> {
     let python = std::env::var_os(INTERPRETER);
     if python.is_none() {
