@@ -2,7 +2,8 @@
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, TracesData};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::{GatewayError, bad, not_found};
@@ -132,8 +133,14 @@ fn length(params: &Params, names: &[&str]) -> Result<i64, ApiError> {
     duration::parse(text).map_err(|why| bad(format!("malformed parameter {name}: {why}")))
 }
 
+/// Traces under the name under which Jaeger sends them.
+#[derive(Serialize)]
+struct Wrapped {
+    result: TracesData,
+}
+
 /// Traces as OTLP's JSON, under `result`.
-fn wrapped(traces: Vec<StoredTrace>) -> Result<Value, ApiError> {
+fn wrapped(traces: Vec<StoredTrace>) -> Result<Wrapped, ApiError> {
     let mut groups: Vec<ResourceSpans> = Vec::new();
     let spans = traces.into_iter().flat_map(|trace| trace.spans);
     let mut last = None;
@@ -150,7 +157,7 @@ fn wrapped(traces: Vec<StoredTrace>) -> Result<Value, ApiError> {
         let (message, hint) = (String::from("No traces found"), String::new());
         return Err(ApiError::NotFound { message, hint });
     }
-    Ok(json!({ "result": { "resourceSpans": groups } }))
+    Ok(Wrapped { result: TracesData { resource_spans: groups } })
 }
 
 fn group(origin: &read::Origin) -> ResourceSpans {
