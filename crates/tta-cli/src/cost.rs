@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use clap::{Args, Subcommand};
 use tta::llm::{PRICES_VARIABLE, Price, PriceTable};
 
+use crate::query;
 use crate::render::prices;
 
 /// What `tta cost` can be told.
@@ -20,6 +21,8 @@ pub(crate) struct Arguments {
 enum Command {
     /// Show the prices by which calls of models are billed, in US dollars for 1,000,000 tokens.
     Prices(Prices),
+    /// Show what the calls cost that a server has stored.
+    Report(query::cost::Arguments),
 }
 
 /// What `tta cost prices` can be told.
@@ -38,7 +41,10 @@ struct Prices {
 
 /// Shows what was asked for.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let Command::Prices(arguments) = &arguments.command;
+    let arguments = match &arguments.command {
+        Command::Prices(arguments) => arguments,
+        Command::Report(arguments) => return query::cost::run(arguments),
+    };
     let table = PriceTable::from_env()?;
     let providers: BTreeSet<&str> = table.iter().map(|price| price.provider.as_str()).collect();
     if let Some(name) = &arguments.provider

@@ -5,6 +5,7 @@ mod assets;
 mod cost;
 mod demo;
 mod doctor;
+mod query;
 mod render;
 mod serve;
 mod stop;
@@ -35,6 +36,12 @@ enum Command {
     Cost(cost::Arguments),
     /// Receive telemetry of any program, keep it and show it.
     Serve(serve::Arguments),
+    /// List the traces that a server has stored, the latest first.
+    Traces(Box<query::traces::Arguments>),
+    /// Show one trace that a server has stored.
+    Trace(query::trace::Arguments),
+    /// List the services whose traces a server has stored.
+    Services(query::services::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +52,9 @@ fn main() -> ExitCode {
         Command::Assets(arguments) => assets::run(&arguments),
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Traces(arguments) => query::traces::run(&arguments),
+        Command::Trace(arguments) => query::trace::run(&arguments),
+        Command::Services(arguments) => query::services::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,8 @@
 //! [`Store`] keeps; [`read`] answers; [`serve()`] does both for other programs. All of it knows only OTLP, so any program that
 //! speaks it can write here.
 
+pub mod analysis;
+pub mod api;
 pub mod read;
 mod receive;
 mod serve;

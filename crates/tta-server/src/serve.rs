@@ -25,6 +25,7 @@ use guard::Guard;
 use listen::{Port, Service};
 use own::Own;
 
+use crate::api::{self, ApiState};
 use crate::receive::{self, Limits, Receiver};
 use crate::store::{OpenError, Options, Store};
 
@@ -180,7 +181,8 @@ pub async fn serve(config: ServerConfig) -> Result<Handle, ServeError> {
 
 /// What the port for pages and questions answers.
 fn router(own: Own) -> Router {
-    own::router(own)
+    let questions = api::router(ApiState::new(own.receiver.store.reader()));
+    own::router(own).merge(questions)
 }
 
 fn calls(receiver: Arc<Receiver>) -> Service {

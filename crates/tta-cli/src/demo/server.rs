@@ -1,6 +1,5 @@
 //! The server that the demo starts beside itself.
 
-use std::error::Error;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;

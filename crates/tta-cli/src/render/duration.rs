@@ -2,7 +2,7 @@
 
 /// Nanoseconds in the unit that leaves one to three digits before the point, with three digits in all.
 /// Above a thousand seconds the digits before the point are as many as needed.
-pub(super) fn duration(nanos: u64) -> String {
+pub(crate) fn duration(nanos: u64) -> String {
     if nanos < 1_000 {
         return format!("{nanos}ns");
     }

@@ -11,3 +11,5 @@ mod span_tree;
 pub(crate) mod table;
 pub(crate) mod waterfall;
 mod window;
+
+pub(crate) use duration::duration;

@@ -9,6 +9,7 @@ mod prices;
 mod programs;
 mod prometheus;
 mod push;
+mod query;
 mod receiver;
 mod serve;
 mod signals;

@@ -8,11 +8,13 @@ mod logs;
 mod map;
 mod metrics;
 mod names;
+mod news;
 mod red;
 mod search;
 mod snapshot;
 mod spans;
 mod trace;
+mod traces;
 mod verify;
 mod zones;
 
@@ -24,14 +26,16 @@ pub use logs::{LogCursor, LogPage, LogQuery, StoredLog, logs};
 pub use map::{Call, MapBy, calls};
 pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
 pub use names::{Operation, PrimitiveName, operations, primitives, services};
+pub use news::{NewTrace, News, Seen, news, seen};
 pub use red::{HeatCell, RedBy, RedPoint, RedQuery, RedSeries, heatmap, red};
 pub use search::search;
-pub use spans::{Cursor, SpanHit, SpanPage, SpanQuery};
+pub use spans::{Cursor, Mark, SpanHit, SpanPage, SpanQuery};
 pub use trace::{Origin, StoredSpan, StoredTrace, trace};
+pub use traces::{TraceCursor, TracePage, traces};
 pub use verify::verify;
 
 use crate::store::segment::{self, Segment};
-use crate::store::{OpenError, Shared};
+use crate::store::{OpenError, Shared, Stats};
 use snapshot::Snapshot;
 use tokio::sync::watch;
 
@@ -67,6 +71,12 @@ impl Reader {
     #[must_use]
     pub fn commits(&self) -> watch::Receiver<u64> {
         self.shared.commits()
+    }
+
+    /// How much there is.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
     }
 
     /// Asks every file, oldest first. Where one is damaged, what was found until then counts.

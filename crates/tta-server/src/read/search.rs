@@ -73,6 +73,8 @@ struct File<'a> {
     parts: HashMap<i64, Part>,
     /// The parts of a trace.
     copies: HashMap<u128, Copies>,
+    /// The last part that counts.
+    last_part: i64,
 }
 
 /// The parts of a trace in a file, each with its spans.
@@ -103,7 +105,12 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(reader: &'a Reader, query: &'a SpanQuery, segments: &'a [Arc<Segment>]) -> Self {
-        let files = segments.iter().map(|_| File::default()).collect();
+        let last_part = |segment: &Arc<Segment>| match &query.as_of {
+            Some(mark) => mark.last_part(&segment.name()),
+            None => i64::MAX,
+        };
+        let file = |segment| File { last_part: last_part(segment), ..File::default() };
+        let files = segments.iter().map(file).collect();
         let needle = query.text.as_deref().map(str::to_ascii_lowercase);
         let hashes = |(key, value): &(String, String)| fingerprint::asked(key, value);
         let attributes = query.attributes.iter().map(hashes).collect();
@@ -196,7 +203,7 @@ impl<'a> Search<'a> {
                 break;
             }
             let Some((_, filter)) = &self.files[at].zones else { break };
-            if fits(self.query, row, filter) {
+            if row.part <= self.files[at].last_part && fits(self.query, row, filter) {
                 self.consider(at, row)?;
             }
         }
@@ -210,6 +217,9 @@ impl<'a> Search<'a> {
         let (Some(trace_id), Some(span_id)) = (TraceId::new(part.trace), SpanId::new(id)) else {
             return Ok(());
         };
+        if self.query.trace.is_some_and(|wanted| wanted != trace_id) {
+            return Ok(());
+        }
         let cursor = Cursor { start_unix_nanos: row.start, trace_id, span_id };
         let is_behind = self.query.after.is_none_or(|after| cursor < after);
         let is_better =
@@ -261,7 +271,8 @@ impl<'a> Search<'a> {
                 continue;
             }
             let copies = self.copies(later, trace)?;
-            for (part, spans) in copies.iter() {
+            let last_part = self.files[later].last_part;
+            for (part, spans) in copies.iter().filter(|(part, _)| *part <= last_part) {
                 let is_same = later == at && *part == row.part;
                 let from = if is_same { row.ordinal as usize + 1 } else { 0 };
                 let is_later = later > at || *part >= row.part;

@@ -1,5 +1,6 @@
 //! What can be asked of spans, and what the answer is.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use tta_model::{SpanId, TraceId};
@@ -52,6 +53,10 @@ pub struct SpanQuery {
     pub most_records: usize,
     /// Those behind this one.
     pub after: Option<Cursor>,
+    /// Of this trace. Where it lies in time is not known: without [`times`](Self::times) everything is passed by.
+    pub trace: Option<TraceId>,
+    /// As of this moment: what was committed later is not there.
+    pub as_of: Option<Mark>,
 }
 
 impl Default for SpanQuery {
@@ -79,6 +84,28 @@ impl Default for SpanQuery {
             limit: 100,
             most_records: usize::MAX,
             after: None,
+            trace: None,
+            as_of: None,
+        }
+    }
+}
+
+/// A moment in the life of a store, between two commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The file that was written to.
+    pub file: String,
+    /// The last part of a trace in it.
+    pub part: i64,
+}
+
+impl Mark {
+    /// The last part of a file that was there; greater than all if the file was complete, less than all if it is later.
+    pub(super) fn last_part(&self, file: &str) -> i64 {
+        match file.cmp(&self.file) {
+            Ordering::Less => i64::MAX,
+            Ordering::Equal => self.part,
+            Ordering::Greater => i64::MIN,
         }
     }
 }

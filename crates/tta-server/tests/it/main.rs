@@ -1,5 +1,6 @@
 //! What the store promises, one module for each promise.
 
+mod api;
 mod attacks;
 mod crash;
 mod damage;

@@ -244,6 +244,14 @@ attributes! {
     TELEMETRY_EXPORTER = "telemetry.exporter": Text, "", ByConfiguration, "the name of the exporter";
     TELEMETRY_METRIC = "telemetry.metric": Text, "", ByCode, "the metric whose series were folded";
 
+    // What Jaeger shows as tags and OTLP has in fields of their own.
+    OTEL_SCOPE_NAME = "otel.scope.name": Text, "", ByCode, "the library that made the span";
+    OTEL_SCOPE_VERSION = "otel.scope.version": Text, "", ByCode, "the version of the library that made the span";
+    OTEL_STATUS_CODE = "otel.status_code": Text, "", Enumerated(&["OK", "ERROR"]), "the status of the span, unless it is unset";
+    OTEL_STATUS_DESCRIPTION = "otel.status_description": Text, "", Unbounded, "what the status of the span says";
+    SPAN_KIND = "span.kind": Text, "", Enumerated(&["internal", "server", "client", "producer", "consumer"]), "the kind of the span";
+    W3C_TRACESTATE = "w3c.tracestate": Text, "", Unbounded, "what other tracing systems added";
+
     // Log lines.
     TRACE_ID = "trace_id": Text, "", Unbounded, "the trace in which the line was written";
     SPAN_ID = "span_id": Text, "", Unbounded, "the span in which the line was written";

@@ -1,0 +1,199 @@
+//! Version 3 of Jaeger's API, which its latest UI asks: traces are those of OTLP.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, TracesData};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::error::{GatewayError, bad, not_found};
+use super::params::{Params, trace_id};
+use super::routes::operations_in;
+use crate::analysis::{Span, Trace};
+use crate::api::status::ApiError;
+use crate::api::{ApiState, duration};
+use crate::read::{self, Reader, SpanQuery, StoredTrace};
+
+/// How many traces are answered with if the question does not say, and how many may be asked for.
+const DEFAULT_DEPTH: usize = 100;
+const MOST: usize = 10_000;
+
+type Answered = Result<Response, GatewayError>;
+
+/// `GET /api/v3/services`
+pub(super) async fn services(State(state): State<ApiState>) -> Answered {
+    Ok(state.json(|reader| Ok(json!({ "services": read::services(reader)? }))).await?)
+}
+
+/// `GET /api/v3/operations?service=&spanKind=`
+pub(super) async fn operations(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Answered {
+    let params = Params::of(query.as_deref());
+    let answer = state.json(move |reader| {
+        let kind = params.either(&["spanKind", "span_kind"]).map(|(_, kind)| kind);
+        let mut operations = operations_in(reader, params.get("service").unwrap_or(""), kind)?;
+        for operation in operations.iter_mut().filter(|operation| operation.span_kind.is_empty()) {
+            operation.span_kind = "internal";
+        }
+        Ok(json!({ "operations": operations }))
+    });
+    Ok(answer.await?)
+}
+
+/// `GET /api/v3/traces/{id}`
+pub(super) async fn trace(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answered {
+    let params = Params::of(query.as_deref());
+    let answer = state.json(move |reader| {
+        let (_, id) = trace_id(&id)
+            .map_err(|error| bad(format!("malformed parameter trace_id: {}", error.texts().0)))?;
+        for names in [["startTime", "start_time"], ["endTime", "end_time"]] {
+            time(&params, &names)?;
+        }
+        let stored = read::trace(reader, id.ok_or_else(not_found)?)?;
+        wrapped(vec![stored])
+    });
+    Ok(answer.await?)
+}
+
+/// `GET /api/v3/traces?query.serviceName=...`
+pub(super) async fn search(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Answered {
+    let params = Params::of(query.as_deref());
+    Ok(state.json(move |reader| wrapped(find(reader, &params)?)).await?)
+}
+
+/// `GET /api/v3/trace-summaries?query.serviceName=...`
+pub(super) async fn summaries(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Answered {
+    let params = Params::of(query.as_deref());
+    let answer = state.json(move |reader| {
+        let found = find(reader, &params)?;
+        Ok(json!({ "summaries": found.iter().map(summary).collect::<Vec<_>>() }))
+    });
+    Ok(answer.await?)
+}
+
+fn find(reader: &Reader, params: &Params) -> Result<Vec<StoredTrace>, ApiError> {
+    let found = read::traces(reader, &span_query(params)?, None)?;
+    found.traces.into_iter().map(|id| Ok(read::trace(reader, id)?)).collect()
+}
+
+fn span_query(params: &Params) -> Result<SpanQuery, ApiError> {
+    let start = time(params, &["query.startTimeMin", "query.start_time_min"])?;
+    let end = time(params, &["query.startTimeMax", "query.start_time_max"])?;
+    let (Some(start), Some(end)) = (start, end) else {
+        return Err(bad("query.startTimeMin and query.startTimeMax are required"));
+    };
+    if start >= end {
+        return Err(bad("query.startTimeMin must be before query.startTimeMax"));
+    }
+    if params.get("query.filter").is_some() {
+        return Err(bad(
+            "malformed parameter query.filter: this server has no filters; use query.attributes",
+        ));
+    }
+    let text = |names: &[&str]| params.either(names).map(|(_, value)| value.to_owned());
+    let most = length(params, &["query.durationMax", "query.duration_max"])?;
+    let mut query = SpanQuery {
+        service: text(&["query.serviceName", "query.service_name"]),
+        name: text(&["query.operationName", "query.operation_name"]),
+        min_duration_nanos: length(params, &["query.durationMin", "query.duration_min"])?,
+        max_duration_nanos: if most == 0 { i64::MAX } else { most },
+        times: start..=end,
+        limit: depth(params)?,
+        ..SpanQuery::default()
+    };
+    if let Some(attributes) = params.get("query.attributes") {
+        let read = serde_json::from_str::<std::collections::BTreeMap<String, String>>(attributes);
+        let read = read.map_err(|error| bad(format!("malformed parameter query.attributes: {error}")))?;
+        read.into_iter().for_each(|tag| super::params::add_tag(&mut query, tag));
+    }
+    Ok(query)
+}
+
+fn depth(params: &Params) -> Result<usize, ApiError> {
+    let names = ["query.searchDepth", "query.search_depth", "query.num_traces"];
+    let Some((name, text)) = params.either(&names) else { return Ok(DEFAULT_DEPTH) };
+    let depth = text.parse().ok().filter(|depth| (1..=MOST).contains(depth));
+    depth.ok_or_else(|| bad(format!("malformed parameter {name}: it has to be from 1 to {MOST}")))
+}
+
+fn time(params: &Params, names: &[&str]) -> Result<Option<i64>, ApiError> {
+    let Some((name, text)) = params.either(names) else { return Ok(None) };
+    let since = humantime::parse_rfc3339(text)
+        .ok()
+        .and_then(|time| i64::try_from(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_nanos()).ok());
+    let wrong = || bad(format!("malformed parameter {name}: {text:?} is no time as in 2026-01-02T03:04:05Z"));
+    since.ok_or_else(wrong).map(Some)
+}
+
+fn length(params: &Params, names: &[&str]) -> Result<i64, ApiError> {
+    let Some((name, text)) = params.either(names) else { return Ok(0) };
+    duration::parse(text).map_err(|why| bad(format!("malformed parameter {name}: {why}")))
+}
+
+/// Traces under the name under which Jaeger sends them.
+#[derive(Serialize)]
+struct Wrapped {
+    result: TracesData,
+}
+
+/// Traces as OTLP's JSON, under `result`.
+fn wrapped(traces: Vec<StoredTrace>) -> Result<Wrapped, ApiError> {
+    let mut groups: Vec<ResourceSpans> = Vec::new();
+    let spans = traces.into_iter().flat_map(|trace| trace.spans);
+    let mut last = None;
+    for stored in spans {
+        let is_same = last.as_ref().is_some_and(|last| *last == stored.origin);
+        if !is_same {
+            groups.push(group(&stored.origin));
+        }
+        let scope = groups.last_mut().and_then(|group| group.scope_spans.last_mut());
+        scope.ok_or(ApiError::Failed)?.spans.push(stored.span);
+        last = Some(stored.origin);
+    }
+    if groups.is_empty() {
+        let (message, hint) = (String::from("No traces found"), String::new());
+        return Err(ApiError::NotFound { message, hint });
+    }
+    Ok(Wrapped { result: TracesData { resource_spans: groups } })
+}
+
+fn group(origin: &read::Origin) -> ResourceSpans {
+    let scope = ScopeSpans {
+        scope: Some(origin.scope.clone()),
+        spans: Vec::new(),
+        schema_url: origin.scope_schema_url.clone(),
+    };
+    ResourceSpans {
+        resource: Some(origin.resource.clone()),
+        scope_spans: vec![scope],
+        schema_url: origin.resource_schema_url.clone(),
+    }
+}
+
+fn summary(stored: &StoredTrace) -> Value {
+    let trace = Trace::of(stored);
+    let root = trace.root().map(|root| trace.spans[root]).unwrap_or_default();
+    let (start, end) = trace.times();
+    let is_error = |span: &&Span| span.status == 2;
+    let services: Vec<Value> = trace.services.iter().enumerate().map(|(number, name)| {
+        let of_service = || trace.spans.iter().filter(|span| span.service as usize == number);
+        json!({
+            "name": name, "spanCount": of_service().count(), "errorSpanCount": of_service().filter(is_error).count(),
+        })
+    }).collect();
+    let id = stored.spans.first().map(|stored| &stored.span.trace_id[..]).unwrap_or_default();
+    let id = id.try_into().map_or(0, u128::from_be_bytes);
+    json!({
+        "traceId": format!("{id:032x}"),
+        "rootServiceName": trace.service(&root),
+        "rootOperationName": trace.name(&root),
+        "minStartTimeUnixNano": start.to_string(),
+        "maxEndTimeUnixNano": end.to_string(),
+        "spanCount": trace.spans.len(),
+        "errorSpanCount": trace.spans.iter().filter(is_error).count(),
+        "services": services,
+    })
+}
