@@ -8,6 +8,7 @@ pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 
 use crate::documents;
+use crate::programs::get;
 use crate::receiver::{Protocol, Receiver, Span};
 use crate::tta::{Running, command};
 
@@ -82,4 +83,27 @@ fn a_live_demo_needs_no_receiver() {
     let ended = running.end();
     assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
     assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn a_demo_has_a_server_beside_it_that_knows_its_runs() {
+    let folder = documents::good();
+    let mut command = command(&["demo", "--serve", "--hold", "--runs", "4", "--input"]);
+    command.arg(folder.path());
+    let mut running = Running::start(command);
+    let said = running.line("Server: ");
+    let url = said.split_whitespace().nth(1).unwrap().to_owned();
+    running.wait_for("Holding");
+    let asked = |path: &str| -> serde_json::Value {
+        serde_json::from_str(&get(&format!("{url}{path}"), "application/json")).unwrap()
+    };
+    assert_eq!(asked("/api/services")["data"], serde_json::json!(["tta-demo"]));
+    let traces = asked("/api/traces?service=tta-demo");
+    assert_eq!(traces["data"].as_array().unwrap().len(), 4, "{traces:#}");
+    let directory = std::env::temp_dir().join(format!("tta-demo-{}", running.id()));
+    assert!(directory.is_dir());
+    send(&running, Signal::INT);
+    let ended = running.end();
+    assert_eq!(ended.status.code(), Some(0), "{ended:#?}");
+    assert!(!directory.exists(), "what a demo kept goes with it");
 }
