@@ -5,6 +5,7 @@ mod assets;
 mod cost;
 mod demo;
 mod doctor;
+mod export;
 mod render;
 mod serve;
 mod stop;
@@ -35,6 +36,8 @@ enum Command {
     Cost(cost::Arguments),
     /// Receive telemetry of any program, keep it and show it.
     Serve(serve::Arguments),
+    /// Write stored traces as lines of OTLP's JSON, beside a running server or without one.
+    Export(export::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Assets(arguments) => assets::run(&arguments),
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

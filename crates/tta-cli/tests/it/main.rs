@@ -13,5 +13,6 @@ mod receiver;
 mod serve;
 mod signals;
 mod traces;
+mod transfer;
 mod trouble;
 mod tta;

@@ -8,6 +8,7 @@ mod logs;
 mod map;
 mod metrics;
 mod names;
+mod otlp;
 mod red;
 mod search;
 mod snapshot;
@@ -24,6 +25,7 @@ pub use logs::{LogCursor, LogPage, LogQuery, StoredLog, logs};
 pub use map::{Call, MapBy, calls};
 pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
 pub use names::{Operation, PrimitiveName, operations, primitives, services};
+pub use otlp::otlp_json;
 pub use red::{HeatCell, RedBy, RedPoint, RedQuery, RedSeries, heatmap, red};
 pub use search::search;
 pub use spans::{Cursor, SpanHit, SpanPage, SpanQuery};
@@ -31,7 +33,7 @@ pub use trace::{Origin, StoredSpan, StoredTrace, trace};
 pub use verify::verify;
 
 use crate::store::segment::{self, Segment};
-use crate::store::{OpenError, Shared};
+use crate::store::{Damage, OpenError, Shared};
 use snapshot::Snapshot;
 use tokio::sync::watch;
 
@@ -61,6 +63,12 @@ pub const ALWAYS: Times = i64::MIN..=i64::MAX;
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    /// What was found damaged so far, so that whoever shows answers can say what is missing from them.
+    #[must_use]
+    pub fn damage(&self) -> Vec<Damage> {
+        self.shared.damage()
     }
 
     /// Tells of commits: the number of those since the store was opened, so that whoever shows what is new knows when to ask.

@@ -20,6 +20,7 @@ mod edges;
 mod ingest;
 mod intern;
 mod lock;
+mod look;
 mod open;
 mod queue;
 mod replay;
