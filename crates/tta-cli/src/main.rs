@@ -6,6 +6,7 @@ mod cost;
 mod demo;
 mod doctor;
 mod export;
+mod import;
 mod render;
 mod serve;
 mod stop;
@@ -38,6 +39,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Write stored traces as lines of OTLP's JSON, beside a running server or without one.
     Export(export::Arguments),
+    /// Send lines of OTLP's JSON, such as those that `tta export` wrote, to a running server.
+    Import(import::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
