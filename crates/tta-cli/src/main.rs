@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "a command talks to its user")]
 
 mod assets;
+mod completions;
 mod cost;
 mod demo;
 mod doctor;
@@ -15,7 +16,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Workflows that are observable by construction.
 #[derive(Debug, Parser)]
@@ -41,6 +42,8 @@ enum Command {
     Export(export::Arguments),
     /// Send lines of OTLP's JSON, such as those that `tta export` wrote, to a running server.
     Import(import::Arguments),
+    /// Write what lets a shell complete these commands.
+    Completions(completions::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -155,7 +155,9 @@ fn an_export_that_is_imported_is_exported_the_same() {
     assert!(outcome["requests"].as_u64() > Some(1), "it is more than one batch: {outcome}");
     assert_eq!(lines(&export(&other, &[])), exported);
     // What is there already is not there twice.
-    import(&file, &http, &["--json"]).json();
+    let mut again = command(&["import", "-", "--url", &http, "--json"]);
+    again.stdin(std::fs::File::open(&file).unwrap());
+    assert_eq!(run(again).json()["accepted_spans"], written["spans"]);
     assert_eq!(lines(&export(&other, &[])), exported);
     stop(server, Signal::TERM);
 }
