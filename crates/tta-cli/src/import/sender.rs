@@ -81,6 +81,16 @@ enum Count {
     Text(String),
 }
 
+impl Partial {
+    fn rejected(&self) -> u64 {
+        match &self.rejected_spans {
+            Some(Count::Number(number)) => *number,
+            Some(Count::Text(text)) => text.parse().unwrap_or(0),
+            None => 0,
+        }
+    }
+}
+
 #[derive(Default, Deserialize)]
 struct Status {
     #[serde(default)]
@@ -117,12 +127,7 @@ impl Sender {
             let Some(first) = parts.first() else { continue };
             match self.post(request(parts)).await? {
                 Answer::Taken(partial) => {
-                    let rejected = match &partial.rejected_spans {
-                        Some(Count::Number(number)) => *number,
-                        Some(Count::Text(text)) => text.parse().unwrap_or(0),
-                        None => 0,
-                    };
-                    let rejected = rejected.min(spans);
+                    let rejected = partial.rejected().min(spans);
                     self.outcome.accepted += spans - rejected;
                     self.outcome.rejected += rejected;
                     if rejected > 0 || !partial.error_message.is_empty() {
@@ -156,38 +161,35 @@ impl Sender {
                 request.body(body.clone()).send().await.map_err(|error| self.unreachable(&error))?;
             let (status, pause) = (response.status(), pause(response.headers()));
             let said = response.bytes().await.map_err(|error| self.unreachable(&error))?;
-            let message = || match serde_json::from_slice::<Status>(&said).unwrap_or_default().message {
-                message if message.is_empty() => format!("the server answers {status}"),
-                message => message,
-            };
             self.outcome.requests += 1;
-            match status {
-                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                    if pauses == MOST_PAUSES {
-                        return Err(format!("{} puts off again and again: {}", self.url, message()));
-                    }
-                    pauses += 1;
-                    self.outcome.pauses += 1;
-                    tokio::time::sleep(pause).await;
-                }
-                StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
-                    return Ok(Answer::Refused(message()));
-                }
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                    let hint = "name the variable that holds its token with --token-env";
-                    return Err(format!("{} does not let us in: {}; {hint}", self.url, message()));
-                }
-                _ if status.is_success() => {
-                    let taken: Taken = serde_json::from_slice(&said).map_err(|error| {
-                        format!("the answer of {} is not of OTLP: {error}; look at the address", self.url)
-                    })?;
-                    return Ok(Answer::Taken(taken.partial_success.unwrap_or_default()));
-                }
-                _ => {
-                    let hint = "does it receive OTLP over HTTP there?";
-                    return Err(format!("{} answers {status}: {}; {hint}", self.url, message()));
-                }
+            if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+                return self.judge(status, &said);
             }
+            if pauses == MOST_PAUSES {
+                let message = message(status, &said);
+                return Err(format!("{} puts off again and again: {message}", self.url));
+            }
+            pauses += 1;
+            self.outcome.pauses += 1;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// What an answer comes to that does not put off.
+    fn judge(&self, status: StatusCode, said: &[u8]) -> Result<Answer, String> {
+        let (url, message) = (&self.url, message(status, said));
+        match status {
+            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Ok(Answer::Refused(message)),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(format!(
+                "{url} does not let us in: {message}; name the variable that holds its token with --token-env"
+            )),
+            _ if status.is_success() => {
+                let taken: Taken = serde_json::from_slice(said).map_err(|error| {
+                    format!("the answer of {url} is not of OTLP: {error}; look at the address")
+                })?;
+                Ok(Answer::Taken(taken.partial_success.unwrap_or_default()))
+            }
+            _ => Err(format!("{url} refuses: {message}; does it receive OTLP over HTTP there?")),
         }
     }
 
@@ -202,6 +204,12 @@ impl Sender {
         }
         format!("the request to {} failed: {cause}", self.url)
     }
+}
+
+/// What the server says is wrong.
+fn message(status: StatusCode, said: &[u8]) -> String {
+    let message = serde_json::from_slice::<Status>(said).unwrap_or_default().message;
+    if message.is_empty() { format!("status {status}") } else { message }
 }
 
 fn place(parts: &[Part], first: &Part) -> String {

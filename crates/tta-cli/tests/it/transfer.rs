@@ -27,9 +27,9 @@ fn span(trace: u32, id: u32, start: u64) -> Value {
         "kind": 3, "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + 1_001).to_string(),
         "attributes": [
             value("int", json!({ "intValue": i64::MIN.to_string() })),
-            value("float", json!({ "doubleValue": 0.100_000_000_000_000_01 })),
+            value("float", json!({ "doubleValue": 0.1 + 0.2 })),
             value("many digits", json!({ "doubleValue": 1.797_693_134_862_315_7e308 })),
-            value("few", json!({ "doubleValue": 122.416_294_033_786_585 })),
+            value("few", json!({ "doubleValue": 122.416_294_033_786_58 })),
             value("zero", json!({ "doubleValue": -0.0 })),
             value("nan", json!({ "doubleValue": "NaN" })),
             value("infinity", json!({ "doubleValue": "-Infinity" })),
@@ -90,7 +90,7 @@ fn what_was_sent_is_exported_as_it_was_sent() {
         ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
     assert_eq!(read(&export(&directory, &[])), [first.clone(), second.clone()]);
-    assert_eq!(read(&export(&directory, &["--service", "shop"])), [first.clone()]);
+    assert_eq!(read(&export(&directory, &["--service", "shop"])), std::slice::from_ref(&first));
     assert_eq!(read(&export(&directory, &["--service", "bank"])), [first, second.clone()]);
     assert_eq!(read(&export(&directory, &["--since", "1h"])), [second]);
     let file = data.path().join("out.jsonl").display().to_string();
