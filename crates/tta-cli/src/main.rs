@@ -2,9 +2,12 @@
 #![expect(clippy::print_stderr, reason = "a command talks to its user")]
 
 mod assets;
+mod completions;
 mod cost;
 mod demo;
 mod doctor;
+mod export;
+mod import;
 mod query;
 mod render;
 mod serve;
@@ -14,7 +17,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Workflows that are observable by construction.
 #[derive(Debug, Parser)]
@@ -42,6 +45,12 @@ enum Command {
     Trace(query::trace::Arguments),
     /// List the services whose traces a server has stored.
     Services(query::services::Arguments),
+    /// Write stored traces as lines of OTLP's JSON, beside a running server or without one.
+    Export(export::Arguments),
+    /// Send lines of OTLP's JSON, such as those that `tta export` wrote, to a running server.
+    Import(import::Arguments),
+    /// Write what lets a shell complete these commands.
+    Completions(completions::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +64,9 @@ fn main() -> ExitCode {
         Command::Traces(arguments) => query::traces::run(&arguments),
         Command::Trace(arguments) => query::trace::run(&arguments),
         Command::Services(arguments) => query::services::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -108,7 +108,7 @@ fn config(arguments: &Arguments) -> Result<ServerConfig, Box<dyn Error>> {
 }
 
 /// Where programs of this system keep data of the user.
-fn data_directory() -> Option<PathBuf> {
+pub(crate) fn data_directory() -> Option<PathBuf> {
     let given = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = if cfg!(windows) {
         given("LOCALAPPDATA")

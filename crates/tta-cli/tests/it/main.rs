@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr, unreachable_pub)]
 
 mod assets;
+mod completions;
 mod documents;
 mod live;
 mod page;
@@ -14,5 +15,6 @@ mod receiver;
 mod serve;
 mod signals;
 mod traces;
+mod transfer;
 mod trouble;
 mod tta;

@@ -9,7 +9,7 @@ use crate::live::{Signal, send};
 use crate::tta::{Running, command, demo, run};
 
 /// Starts a server on free ports; answers where its pages are, and where it receives.
-fn start(data: &str) -> (Running, String, String) {
+pub fn start(data: &str) -> (Running, String, String) {
     let mut server = Running::start(command(&[
         "serve",
         "--data",
@@ -40,7 +40,7 @@ fn kept(open: &str) -> u64 {
     line.expect("it is there").parse().expect("a number")
 }
 
-fn stop(server: Running, signal: Signal) {
+pub fn stop(server: Running, signal: Signal) {
     send(&server, signal);
     let ended = server.end();
     assert!(ended.status.success(), "{ended:#?}");

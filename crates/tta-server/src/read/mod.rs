@@ -9,6 +9,7 @@ mod map;
 mod metrics;
 mod names;
 mod news;
+mod otlp;
 mod red;
 mod search;
 mod snapshot;
@@ -27,6 +28,7 @@ pub use map::{Call, MapBy, calls};
 pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
 pub use names::{Operation, PrimitiveName, operations, primitives, services};
 pub use news::{NewTrace, News, Seen, news, seen};
+pub use otlp::otlp_json;
 pub use red::{HeatCell, RedBy, RedPoint, RedQuery, RedSeries, heatmap, red};
 pub use search::search;
 pub use spans::{Cursor, Mark, SpanHit, SpanPage, SpanQuery};
@@ -35,7 +37,7 @@ pub use traces::{TraceCursor, TracePage, traces};
 pub use verify::verify;
 
 use crate::store::segment::{self, Segment};
-use crate::store::{OpenError, Shared, Stats};
+use crate::store::{Damage, OpenError, Shared, Stats};
 use snapshot::Snapshot;
 use tokio::sync::watch;
 
@@ -65,6 +67,12 @@ pub const ALWAYS: Times = i64::MIN..=i64::MAX;
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    /// What was found damaged so far, so that whoever shows answers can say what is missing from them.
+    #[must_use]
+    pub fn damage(&self) -> Vec<Damage> {
+        self.shared.damage()
     }
 
     /// Tells of commits: the number of those since the store was opened, so that whoever shows what is new knows when to ask.
