@@ -13,7 +13,7 @@ mod varint;
 mod wire;
 
 pub use read::Reader;
-pub use receive::Limits;
+pub use receive::{JsonError, Limits, Signal, json_to_protobuf};
 pub use serve::{Handle, ServeError, ServerConfig, serve};
 pub use store::{Batch, Clock, Damage, OpenError, Options, RELATIVE_ERROR, Stats, Store, Ticket, WriteError};
 pub use wire::{Logs, Malformed, Metrics, Rejected, Rejection, Traces};

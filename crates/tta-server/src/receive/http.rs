@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue};
 use prost::Message;
 
 use super::body::{self, Packing};
-use super::{Cause, Outcome, PAUSE, Receiver, Refusal, Signal, json};
+use super::{Cause, Outcome, PAUSE, Receiver, Refusal, Signal, json_to_protobuf};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -81,9 +81,8 @@ async fn take(receiver: &Arc<Receiver>, signal: Signal, request: Request) -> Res
         return receiver.take(signal, body, lease).await;
     }
     let most = receiver.limits.max_bytes;
-    let translated = tokio::task::spawn_blocking(move || json::to_protobuf(signal, &body, most)).await;
-    let body =
-        translated.unwrap_or_else(|_| Err(Refusal::new(Cause::Malformed, "the request cannot be read")))?;
+    let translated = tokio::task::spawn_blocking(move || json_to_protobuf(signal, &body, most)).await;
+    let body = translated.map_err(|_| Refusal::new(Cause::Malformed, "the request cannot be read"))??;
     lease.grow(body.len())?;
     receiver.take(signal, body.into(), lease).await
 }

@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+pub use json::{JsonError, json_to_protobuf};
 pub(crate) use load::{Lease, Load};
 pub(crate) use refusal::{Cause, PAUSE, Refusal};
-pub(crate) use signal::Signal;
+pub use signal::Signal;
 
 use crate::serve::Counters;
 use crate::store::{Batch, Store, Ticket, WriteError};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use tonic::Code;
 
+use super::JsonError;
 use crate::store::WriteError;
 use crate::wire::Malformed;
 
@@ -99,6 +100,15 @@ impl Cause {
 impl From<Malformed> for Refusal {
     fn from(malformed: Malformed) -> Self {
         Self::new(Cause::Malformed, malformed.to_string())
+    }
+}
+
+impl From<JsonError> for Refusal {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::Malformed(_) => Self::new(Cause::Malformed, error.to_string()),
+            JsonError::TooLarge(limit) => Self::too_large(limit),
+        }
     }
 }
 

@@ -13,9 +13,12 @@ use super::Outcome;
 
 /// A kind of telemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Signal {
+pub enum Signal {
+    /// Spans.
     Traces,
+    /// Log records.
     Logs,
+    /// Metrics.
     Metrics,
 }
 

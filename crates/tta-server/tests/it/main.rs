@@ -1,6 +1,7 @@
 //! What the store promises, one module for each promise.
 
 mod api;
+mod asserted;
 mod attacks;
 mod crash;
 mod damage;
@@ -16,6 +17,7 @@ mod overload;
 mod resend;
 mod retention;
 mod scan;
+mod seeds;
 mod served;
 mod served_crash;
 mod served_disk;

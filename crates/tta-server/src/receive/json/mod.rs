@@ -12,7 +12,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Cause, Refusal, Signal};
+use super::Signal;
 use crate::varint;
 use scalar::{Kind, Scalar};
 use skip::Skip;
@@ -29,13 +29,34 @@ pub(super) enum Type {
     Messages(&'static Table),
 }
 
-/// Translates a request.
+/// Why a request in JSON cannot be translated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// It is no JSON, or not OTLP's.
+    #[error("the request is not valid JSON of OTLP: {0}")]
+    Malformed(String),
+    /// It becomes larger than the limit.
+    #[error("the request has more than {0} bytes; send smaller batches")]
+    TooLarge(usize),
+}
+
+/// Translates a request in OTLP's JSON to its protobuf, as the receiver does, for whoever hands batches to a
+/// [`Store`](crate::Store) without a network.
 ///
 /// # Errors
 ///
 /// When it is no JSON, a value has the wrong type, values lie more than about 40 deep in each other, or it becomes larger than
-/// the limit.
-pub(super) fn to_protobuf(signal: Signal, json: &[u8], most: usize) -> Result<Vec<u8>, Refusal> {
+/// `max_bytes`.
+///
+/// # Examples
+///
+/// ```
+/// use tta_server::{Signal, Traces, json_to_protobuf};
+/// let protobuf = json_to_protobuf(Signal::Traces, br#"{"resourceSpans": []}"#, 1 << 20)?;
+/// assert!(Traces::scan(protobuf.into())?.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn json_to_protobuf(signal: Signal, json: &[u8], max_bytes: usize) -> Result<Vec<u8>, JsonError> {
     let table = match signal {
         Signal::Traces => &table::TRACES,
         Signal::Logs => &table::LOGS,
@@ -43,13 +64,12 @@ pub(super) fn to_protobuf(signal: Signal, json: &[u8], most: usize) -> Result<Ve
     };
     let mut out = Vec::with_capacity(json.len() / 2);
     let mut input = serde_json::Deserializer::from_slice(json);
-    let read = Message { table, out: &mut out, most }.deserialize(&mut input).and_then(|()| input.end());
+    let message = Message { table, out: &mut out, most: max_bytes };
+    let read = message.deserialize(&mut input).and_then(|()| input.end());
     match read {
         Ok(()) => Ok(out),
-        Err(_) if out.len() > most => Err(Refusal::too_large(most)),
-        Err(error) => {
-            Err(Refusal::new(Cause::Malformed, format!("the request is not valid JSON of OTLP: {error}")))
-        }
+        Err(_) if out.len() > max_bytes => Err(JsonError::TooLarge(max_bytes)),
+        Err(error) => Err(JsonError::Malformed(error.to_string())),
     }
 }
 
