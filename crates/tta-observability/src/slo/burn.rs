@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tta_model::slo::{BurnRule, is_above};
 pub use tta_model::slo::Urgency;
+use tta_model::slo::{BurnRule, is_above};
 
 use super::Slo;
 use super::history::{Events, History};
