@@ -28,6 +28,7 @@ pub use logs::{LogCursor, LogPage, LogQuery, StoredLog, logs};
 pub use map::{Call, MapBy, calls};
 pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
 pub use names::{Operation, PrimitiveName, operations, primitives, services};
+pub(crate) use news::news_between;
 pub use news::{NewTrace, News, Seen, news, seen};
 pub use otlp::otlp_json;
 pub use red::{HeatCell, RedBy, RedPoint, RedQuery, RedSeries, heatmap, red};
