@@ -45,6 +45,10 @@ enum Command {
     Trace(query::trace::Arguments),
     /// List the services whose traces a server has stored.
     Services(query::services::Arguments),
+    /// Show each trace that comes to a running server, until Ctrl-C.
+    Tail(query::tail::Arguments),
+    /// Show how the objectives of programs stand, and what is left of their error budgets.
+    Slo(query::slo::Arguments),
     /// Write stored traces as lines of OTLP's JSON, beside a running server or without one.
     Export(export::Arguments),
     /// Send lines of OTLP's JSON, such as those that `tta export` wrote, to a running server.
@@ -64,6 +68,8 @@ fn main() -> ExitCode {
         Command::Traces(arguments) => query::traces::run(&arguments),
         Command::Trace(arguments) => query::trace::run(&arguments),
         Command::Services(arguments) => query::services::run(&arguments),
+        Command::Tail(arguments) => query::tail::run(&arguments),
+        Command::Slo(arguments) => query::slo::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),

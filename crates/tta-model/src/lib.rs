@@ -8,6 +8,7 @@
 mod ids;
 pub mod name;
 mod record;
+pub mod slo;
 mod value;
 pub mod w3c;
 

@@ -346,6 +346,8 @@ impl Guard {
         let deadline = Instant::now() + timeout.min(LONGEST);
         let for_spans = share(deadline, self.ways.sending());
         let spans = self.drain.as_ref().map_or(Ok(()), |drain| drain.flush(for_spans));
+        // What ran since the last tick counts for the objectives that the metrics tell of.
+        self.slos.tick(&self.metrics);
         self.ways.flush(deadline);
         spans
     }
@@ -367,7 +369,8 @@ impl Guard {
         let deadline = Instant::now() + timeout.min(LONGEST);
         let for_spans = share(deadline, self.ways.sending());
         let spans = self.drain.take().map_or(Ok(()), |drain| drain.stop(for_spans));
-        // Metrics go last, so that they tell what became of the spans.
+        // Metrics go last, so that they tell what became of the spans; what ran since the last tick counts for the objectives.
+        self.slos.tick(&self.metrics);
         self.ways.close(deadline);
         spans
     }

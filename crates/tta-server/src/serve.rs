@@ -168,7 +168,7 @@ pub async fn serve(config: ServerConfig) -> Result<Handle, ServeError> {
     let services = [
         (grpc, "grpc", calls(Arc::clone(&receiver))),
         (http, "http", routed(receive::http::router(Arc::clone(&receiver)))),
-        (query, "query", routed(router(own))),
+        (query, "query", routed(router(own, stopped.clone()))),
     ];
     for ((listener, address), name, service) in services {
         let guard = Guard::new(address, &config.hosts, config.token.as_deref());
@@ -180,8 +180,8 @@ pub async fn serve(config: ServerConfig) -> Result<Handle, ServeError> {
 }
 
 /// What the port for pages and questions answers.
-fn router(own: Own) -> Router {
-    let questions = api::router(ApiState::new(own.receiver.store.reader()));
+fn router(own: Own, stop: watch::Receiver<bool>) -> Router {
+    let questions = api::router(ApiState::new(own.receiver.store.reader()).ending_with(stop));
     own::router(own).merge(questions)
 }
 

@@ -11,6 +11,7 @@ use tta::{Error, Flow, Result, WorkflowContext};
 use super::corpus::DocumentSource;
 use super::document::{Limits, RawDocument};
 use super::text::Report;
+use super::workflow;
 use crate::stop::told_to_stop;
 
 /// How many runs are under way at once.
@@ -103,14 +104,14 @@ impl Driver {
     async fn spawn(&self, run: u64) -> (String, Result<Report>) {
         let source = self.sources[usize::try_from(run).unwrap_or(0) % self.sources.len()].clone();
         let document = source.name.clone();
-        let (workflow, limits) = (self.workflow.clone(), self.limits);
+        let (flow, limits) = (self.workflow.clone(), self.limits);
         let task = tokio::spawn(async move {
             let raw = load(source, limits).await?;
             let cx = WorkflowContext::builder()
-                .workflow_name("document")
+                .workflow_name(workflow::NAME)
                 .tag("document", raw.name.clone())
                 .build();
-            workflow.run(raw, &cx).await
+            flow.run(raw, &cx).await
         });
         (document, task.await.unwrap_or_else(|join| Err(join.into())))
     }

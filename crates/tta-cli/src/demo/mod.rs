@@ -120,7 +120,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         server.receive(&mut config)?;
     }
     let receiver = config.exporters.contains(&ExporterKind::Otlp).then(|| config.otlp.url());
-    let guard = Telemetry::with_config(config).exporter(memory.clone()).install()?;
+    let telemetry = Telemetry::with_config(config).exporter(memory.clone());
+    let guard = workflow::objectives()?.into_iter().fold(telemetry, Telemetry::slo).install()?;
 
     let runs = arguments.runs.unwrap_or(sources.len() as u64 * DEFAULT_PASSES);
     let driver = Driver::new(workflow.clone(), sources, limits);

@@ -10,6 +10,9 @@ use tta::server::{Handle, Options, ServeError, ServerConfig, serve};
 /// How long what was begun may take to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// How often metrics are sent to it at least.
+const INTERVAL: Duration = Duration::from_secs(5);
+
 /// A server in this process, with a directory that goes with it.
 pub(super) struct Served {
     handle: Handle,
@@ -40,6 +43,8 @@ impl Served {
         if !config.metrics.exporters.contains(&MetricsExporter::Otlp) {
             config.metrics.exporters.push(MetricsExporter::Otlp);
         }
+        // Who watches a demo does not wait a minute for its metrics.
+        config.metric_reader.interval = config.metric_reader.interval.min(INTERVAL);
         Ok(())
     }
 

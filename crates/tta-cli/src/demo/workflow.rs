@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tta::llm::{ChatRequest, ChatResponse, Llm};
 use tta::observe::Event;
+use tta::slo::{Objective, Slo, SloError, Target};
 use tta::testkit::Chaos;
 use tta::{
     Cache, Description, Error, ErrorKind, Flow, Primitive, Result, Retry, Role, WorkflowContext, step,
@@ -15,6 +16,12 @@ use tta_model::Text;
 use super::document::{Document, Limits, RawDocument, validate};
 use super::text::{Report, Summary, aggregate, keywords, prompt, read, statistics};
 
+/// The name of the workflow.
+pub(super) const NAME: Text = Text::Static("document");
+/// How long a report may take to be a quick one.
+const SOON: Duration = Duration::from_millis(500);
+/// The window of the objectives: a demo is watched for minutes, not for days.
+const HOUR: Duration = Duration::from_secs(3_600);
 /// How many keywords a report has at most.
 const KEYWORDS: usize = 8;
 /// How often a summary is tried at most.
@@ -46,7 +53,17 @@ pub(super) fn build(limits: Limits, chaos: f64, model: &Llm) -> Flow<RawDocument
     let flow = Flow::new(Validate { limits })
         >> analysis
         >> step("aggregate", |(summary, terms, counts)| async move { Ok(aggregate(summary, terms, counts)) });
-    flow.named("document")
+    flow.named(NAME)
+}
+
+/// What the demo promises of its workflow over an hour: nearly every document has a report, and soon.
+pub(super) fn objectives() -> std::result::Result<[Slo; 2], SloError> {
+    let target = || Target::Workflow(NAME);
+    let soon = Objective::Latency { within: SOON };
+    Ok([
+        Slo::new("documents-succeed", target(), Objective::Availability, 0.99)?.over(HOUR)?,
+        Slo::new("documents-are-quick", target(), soon, 0.95)?.over(HOUR)?,
+    ])
 }
 
 /// Two documents with the same content share an entry, whatever their names.

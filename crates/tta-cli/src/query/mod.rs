@@ -1,12 +1,14 @@
-//! `tta traces`, `tta trace`, `tta services` and `tta cost report`: what a server has stored.
+//! `tta traces`, `tta trace`, `tta services`, `tta slo` and `tta cost report`: what a server has stored; `tta tail`: what it stores now.
 //!
 //! All of them ask the API of the server, whether it runs somewhere or is made here over a folder; so a folder and a server give the
-//! same answers.
+//! same answers. Only a server that runs can be followed.
 
 pub(crate) mod cost;
 pub(crate) mod services;
+pub(crate) mod slo;
 mod source;
 mod spans;
+pub(crate) mod tail;
 pub(crate) mod trace;
 pub(crate) mod traces;
 

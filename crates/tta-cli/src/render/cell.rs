@@ -17,12 +17,12 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 }
 
 /// The columns that a text takes.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
 /// The text in exactly `columns` columns: filled with spaces, or cut with `…` at the end.
-pub(super) fn fit(text: &str, columns: usize) -> String {
+pub(crate) fn fit(text: &str, columns: usize) -> String {
     let width = text.width();
     if width <= columns {
         return format!("{text}{:1$}", "", columns - width);

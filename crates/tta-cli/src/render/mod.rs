@@ -12,4 +12,5 @@ pub(crate) mod table;
 pub(crate) mod waterfall;
 mod window;
 
+pub(crate) use cell::{fit, width};
 pub(crate) use duration::duration;

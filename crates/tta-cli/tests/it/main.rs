@@ -14,6 +14,8 @@ mod query;
 mod receiver;
 mod serve;
 mod signals;
+mod slo;
+mod tail;
 mod traces;
 mod transfer;
 mod trouble;

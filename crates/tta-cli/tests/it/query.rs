@@ -12,18 +12,18 @@ use tta::server::{Options, Store, Traces};
 
 use crate::tta::{Ended, command, run};
 
-const NOW: u64 = 1_795_000_000_000_000_000;
-const MILLI: u64 = 1_000_000;
+pub const NOW: u64 = 1_795_000_000_000_000_000;
+pub const MILLI: u64 = 1_000_000;
 
 fn pair(key: &str, value: Any) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
-fn text(key: &str, value: &str) -> KeyValue {
+pub fn text(key: &str, value: &str) -> KeyValue {
     pair(key, Any::StringValue(value.to_owned()))
 }
 
-fn span(trace: u128, (id, parent): (u64, u64), name: &str, (from, to): (u64, u64)) -> Span {
+pub fn span(trace: u128, (id, parent): (u64, u64), name: &str, (from, to): (u64, u64)) -> Span {
     Span {
         trace_id: trace.to_be_bytes().to_vec(),
         span_id: id.to_be_bytes().to_vec(),

@@ -2,63 +2,11 @@
 
 use std::time::Duration;
 
+pub use tta_model::slo::Urgency;
+use tta_model::slo::{BurnRule, is_above};
+
 use super::Slo;
 use super::history::{Events, History};
-
-/// A part of the budget that is gone too soon, and the windows that say so.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rule {
-    urgency: Urgency,
-    /// The part of the budget.
-    consumption: f64,
-    /// The time in which it is gone.
-    long: Duration,
-    /// The time in which it must still go on.
-    short: Duration,
-}
-
-/// What is above a threshold by no more than this part was rounded: an allowance of 0.1 is not a binary fraction.
-const ROUNDING: f64 = 1e-9;
-
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
-
-/// The rules of the Site Reliability Workbook, chapter 5: over 30 days their burn rates are 14.4, 6 and 1.
-pub(super) const RULES: [Rule; 3] = [
-    Rule { urgency: Urgency::Page, consumption: 0.02, long: HOUR, short: MINUTE.saturating_mul(5) },
-    Rule {
-        urgency: Urgency::Page,
-        consumption: 0.05,
-        long: HOUR.saturating_mul(6),
-        short: MINUTE.saturating_mul(30),
-    },
-    Rule {
-        urgency: Urgency::Ticket,
-        consumption: 0.1,
-        long: HOUR.saturating_mul(72),
-        short: HOUR.saturating_mul(6),
-    },
-];
-
-/// How soon somebody has to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Urgency {
-    /// In the next days.
-    Ticket,
-    /// Now.
-    Page,
-}
-
-impl Urgency {
-    /// The word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ticket => "ticket",
-            Self::Page => "page",
-        }
-    }
-}
 
 /// An error budget that is being spent too fast.
 ///
@@ -81,23 +29,14 @@ pub struct Alert {
     pub burn_rate: f64,
 }
 
-impl Rule {
-    /// The burn rate above which the budget of an objective is spent too fast; none if the rule does not apply.
-    pub(super) fn threshold(&self, slo: &Slo) -> Option<f64> {
-        let threshold = self.consumption * slo.window().as_secs_f64() / self.long.as_secs_f64();
-        (self.long <= slo.window()).then_some(threshold.max(1.0))
-    }
-
-    /// The alert, if both windows say so.
-    pub(super) fn alert(&self, slo: &Slo, history: &History) -> Option<Alert> {
-        let threshold = self.threshold(slo)?;
-        let rate = |window| history.last(window).burn_rate(slo.allowed());
-        let burn_rate = rate(self.long);
-        let is_above = |rate: f64| rate > threshold * (1.0 + ROUNDING);
-        let is_high = is_above(burn_rate) && is_above(rate(self.short));
-        let Self { urgency, long, short, .. } = *self;
-        is_high.then_some(Alert { urgency, long, short, threshold, burn_rate })
-    }
+/// The alert of a rule, if both its windows say so.
+pub(super) fn alert(rule: &BurnRule, slo: &Slo, history: &History) -> Option<Alert> {
+    let threshold = rule.threshold(slo.window())?;
+    let rate = |window| history.last(window).burn_rate(slo.allowed());
+    let burn_rate = rate(rule.long);
+    let is_high = is_above(burn_rate, threshold) && is_above(rate(rule.short), threshold);
+    let BurnRule { urgency, long, short, .. } = *rule;
+    is_high.then_some(Alert { urgency, long, short, threshold, burn_rate })
 }
 
 /// What is left of the error budget of a window: 1 without events, below 0 when more is spent than there was.
@@ -107,8 +46,13 @@ pub(super) fn budget_remaining(slo: &Slo, events: Events) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use tta_model::slo::BURN_RULES;
+
     use super::super::{LONGEST_WINDOW, Objective, Target};
     use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const HOUR: Duration = Duration::from_secs(3_600);
 
     fn slo(goal: f64, window: Duration) -> Slo {
         let slo = Slo::new("api", Target::Workflow("report".into()), Objective::Availability, goal);
@@ -116,9 +60,8 @@ mod tests {
     }
 
     fn thresholds(window: Duration) -> Vec<Option<f64>> {
-        let slo = slo(0.999, window);
-        let rounded = |rule: &Rule| rule.threshold(&slo).map(|rate| (rate * 1e9).round() / 1e9);
-        RULES.iter().map(rounded).collect()
+        let rounded = |rule: &BurnRule| rule.threshold(window).map(|rate| (rate * 1e9).round() / 1e9);
+        BURN_RULES.iter().map(rounded).collect()
     }
 
     /// Table 5-6 of the workbook for 30 days, and what follows from it for other windows.

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::burn::{Alert, RULES, Rule, budget_remaining};
+use tta_model::slo::{BURN_RULES, window_label};
+
+use super::burn::{Alert, alert, budget_remaining};
 use super::history::{Events, History};
-use super::status::{SloStatus, WindowStatus, label};
+use super::status::{SloStatus, WindowStatus};
 use super::{SHORTEST_WINDOW, Slo};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -30,7 +32,7 @@ struct Followed {
     slo: Slo,
     history: History,
     /// By rule.
-    alerts: [Option<Alert>; RULES.len()],
+    alerts: [Option<Alert>; BURN_RULES.len()],
 }
 
 /// An alert that has begun or ended.
@@ -64,7 +66,7 @@ impl SloEngine {
 impl Followed {
     fn observe(&mut self, now: Duration, totals: Events) -> Vec<Transition> {
         self.history.observe(now, totals);
-        let alerts = RULES.map(|rule: Rule| rule.alert(&self.slo, &self.history));
+        let alerts = BURN_RULES.map(|rule| alert(&rule, &self.slo, &self.history));
         let before = std::mem::replace(&mut self.alerts, alerts);
         let changes = before.into_iter().zip(alerts).filter_map(|(before, now)| match (before, now) {
             (None, Some(begun)) => Some((begun, true)),
@@ -101,7 +103,7 @@ impl Followed {
         let events = self.history.last(window);
         WindowStatus {
             window,
-            label: label(window),
+            label: window_label(window),
             compliance: events.compliance(),
             burn_rate: events.burn_rate(self.slo.allowed()),
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tta_model::Text;
 use tta_model::name::log::SLO_BURN_RATE_HIGH;
 use tta_model::name::metric::{self, Metric};
+use tta_model::slo::window_label;
 
 use super::burn::Alert;
 use super::engine::{SloEngine, Transition};
@@ -142,23 +143,15 @@ impl SloStatus {
             }
             show(&metric::SLO_BURN_RATE, &window.label, window.burn_rate);
         }
-        show(&metric::SLO_ERROR_BUDGET_REMAINING, &label(self.slo.window()), self.budget_remaining);
+        show(&metric::SLO_ERROR_BUDGET_REMAINING, &window_label(self.slo.window()), self.budget_remaining);
     }
-}
-
-/// The length of a window in its largest unit that gives a whole number.
-pub(super) fn label(window: Duration) -> Text {
-    let seconds = window.as_secs();
-    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
-    let unit = units.into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit)).unwrap_or((1, 's'));
-    format!("{}{}", seconds / unit.0, unit.1).into()
 }
 
 fn tell(transition: &Transition) {
     let Transition { slo, alert, has_begun, budget_remaining } = transition;
     let event = SLO_BURN_RATE_HIGH.name;
     let (name, urgency) = (slo.name().as_str(), alert.urgency.as_str());
-    let (long, short) = (label(alert.long), label(alert.short));
+    let (long, short) = (window_label(alert.long), window_label(alert.short));
     if *has_begun {
         tracing::warn!(
             target: "tta::slo",
@@ -258,7 +251,7 @@ mod tests {
     fn windows_are_named_in_their_largest_unit() {
         let named = [(300, "5m"), (3_600, "1h"), (129_600, "36h"), (86_400, "1d"), (301, "301s")];
         for (seconds, name) in named {
-            assert_eq!(label(Duration::from_secs(seconds)), name);
+            assert_eq!(window_label(Duration::from_secs(seconds)), name);
         }
     }
 

@@ -3,8 +3,7 @@
 //! One task reads what is new after each commit, as long as anybody listens, and tells it to all listeners. Nobody waits for a
 //! listener: one that is slow loses the oldest summaries, and is told how many.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::broadcast;
 
@@ -18,27 +17,66 @@ const WAITING: usize = 1_024;
 /// Tells listeners of traces after they were committed.
 #[derive(Clone, Debug)]
 pub(super) struct Live {
-    sender: broadcast::Sender<NewTrace>,
-    is_followed: Arc<AtomicBool>,
+    sender: broadcast::Sender<Told>,
+    /// Up to where listeners were told; none while nobody follows what is written.
+    told: Arc<Mutex<Option<Seen>>>,
+}
+
+/// What is told of a trace.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) trace: NewTrace,
+    /// Up to where this and what came before is all there is; only with the last of what was read at once.
+    pub(super) seen: Option<Seen>,
+}
+
+/// Hears what is written after a moment.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) receiver: broadcast::Receiver<Told>,
+    /// The moment: nothing of what came before is heard, and all that came later.
+    pub(super) since: Seen,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { sender: broadcast::channel(WAITING).0, is_followed: Arc::default() }
+        Self { sender: broadcast::channel(WAITING).0, told: Arc::default() }
+    }
+}
+
+impl Live {
+    /// Who holds it sees all that was told up to there, and nothing is told meanwhile.
+    fn told(&self) -> MutexGuard<'_, Option<Seen>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells what was read at once.
+    fn tell(&self, traces: Vec<NewTrace>, seen: &Seen) {
+        let mut told = self.told();
+        let mut traces = traces.into_iter().peekable();
+        while let Some(trace) = traces.next() {
+            let seen = traces.peek().is_none().then(|| seen.clone());
+            // The last listener may be gone by now.
+            let _ = self.sender.send(Told { trace, seen });
+        }
+        *told = Some(seen.clone());
     }
 }
 
 impl ApiState {
     /// Listens to what is written from now on.
-    pub(super) async fn listen(&self) -> Result<broadcast::Receiver<NewTrace>, ApiError> {
-        let listener = self.live.sender.subscribe();
+    pub(super) async fn listen(&self) -> Result<Listener, ApiError> {
         let commits = self.reader.commits();
-        let seen = self.blocking(|reader| Ok(read::seen(reader)?)).await?;
-        if !self.live.is_followed.swap(true, SeqCst) {
-            let follower = Follower { state: self.clone(), commits, seen };
+        let now = self.blocking(|reader| Ok(read::seen(reader)?)).await?;
+        let mut told = self.live.told();
+        let receiver = self.live.sender.subscribe();
+        let since = told.clone().unwrap_or_else(|| {
+            *told = Some(now.clone());
+            let follower = Follower { state: self.clone(), commits, seen: now.clone() };
             tokio::spawn(follower.follow());
-        }
-        Ok(listener)
+            now
+        });
+        Ok(Listener { receiver, since })
     }
 }
 
@@ -56,17 +94,16 @@ impl Follower {
                 changed = self.commits.changed() => changed.is_ok(),
                 () = self.state.live.sender.closed() => true,
             };
-            if is_open && self.state.live.sender.receiver_count() > 0 {
-                // What cannot be read now is told after the next commit.
-                let _ = self.tell().await;
-                continue;
+            {
+                // Who comes to listen holds this too, so nobody takes one for following that is about to end.
+                let mut told = self.state.live.told();
+                if !is_open || self.state.live.sender.receiver_count() == 0 {
+                    *told = None;
+                    return;
+                }
             }
-            self.state.live.is_followed.store(false, SeqCst);
-            // Somebody may have come in between, and have seen that this one still follows.
-            let is_needed = is_open && self.state.live.sender.receiver_count() > 0;
-            if !is_needed || self.state.live.is_followed.swap(true, SeqCst) {
-                return;
-            }
+            // What cannot be read now is told after the next commit.
+            let _ = self.tell().await;
         }
     }
 
@@ -75,10 +112,7 @@ impl Follower {
             let since = self.seen.clone();
             let news = self.state.blocking(move |reader| Ok(read::news(reader, &since)?)).await?;
             self.seen = news.seen;
-            for trace in news.traces {
-                // The last listener may be gone by now.
-                let _ = self.state.live.sender.send(trace);
-            }
+            self.state.live.tell(news.traces, &self.seen);
             if !news.is_cut {
                 return Ok(());
             }

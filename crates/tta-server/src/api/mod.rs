@@ -20,7 +20,7 @@ use axum::http::{Request, Uri};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
 pub use own::openapi;
@@ -38,6 +38,8 @@ pub struct ApiState {
     reader: Reader,
     live: Live,
     turns: Arc<Semaphore>,
+    /// Becomes true when the server ends, if it is part of one.
+    stop: watch::Receiver<bool>,
 }
 
 impl ApiState {
@@ -45,7 +47,13 @@ impl ApiState {
     #[must_use]
     pub fn new(reader: Reader) -> Self {
         let cores = available_parallelism().map_or(1, NonZero::get);
-        Self { reader, live: Live::default(), turns: Arc::new(Semaphore::new(cores * QUESTIONS_PER_CORE)) }
+        let turns = Arc::new(Semaphore::new(cores * QUESTIONS_PER_CORE));
+        Self { reader, live: Live::default(), turns, stop: watch::Sender::new(false).subscribe() }
+    }
+
+    /// The same, whose answers that go on for ever end when a server is told to stop.
+    pub(crate) fn ending_with(self, stop: watch::Receiver<bool>) -> Self {
+        Self { stop, ..self }
     }
 
     /// Answers one question without a network: the status of HTTP, and the body.

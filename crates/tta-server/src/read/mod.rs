@@ -12,6 +12,7 @@ mod news;
 mod otlp;
 mod red;
 mod search;
+mod slo;
 mod snapshot;
 mod spans;
 mod trace;
@@ -27,10 +28,12 @@ pub use logs::{LogCursor, LogPage, LogQuery, StoredLog, logs};
 pub use map::{Call, MapBy, calls};
 pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
 pub use names::{Operation, PrimitiveName, operations, primitives, services};
+pub(crate) use news::news_between;
 pub use news::{NewTrace, News, Seen, news, seen};
 pub use otlp::otlp_json;
 pub use red::{HeatCell, RedBy, RedPoint, RedQuery, RedSeries, heatmap, red};
 pub use search::search;
+pub use slo::{SloAlert, SloHealth, SloQuery, SloStatus, SloSubject, SloWindow, slo};
 pub use spans::{Cursor, Mark, SpanHit, SpanPage, SpanQuery};
 pub use trace::{Origin, StoredSpan, StoredTrace, trace};
 pub use traces::{TraceCursor, TracePage, traces};
@@ -88,8 +91,24 @@ impl Reader {
     }
 
     /// Asks every file, oldest first. Where one is damaged, what was found until then counts.
-    fn each(&self, mut ask: impl FnMut(&Snapshot<'_>) -> rusqlite::Result<()>) -> Result<(), ReadError> {
-        for segment in self.shared.segments() {
+    fn each(&self, ask: impl FnMut(&Snapshot<'_>) -> rusqlite::Result<()>) -> Result<(), ReadError> {
+        self.ask(self.shared.segments(), ask)
+    }
+
+    /// Asks every file, newest first.
+    fn each_latest_first(
+        &self,
+        ask: impl FnMut(&Snapshot<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), ReadError> {
+        self.ask(self.shared.segments().into_iter().rev(), ask)
+    }
+
+    fn ask(
+        &self,
+        segments: impl IntoIterator<Item = Arc<Segment>>,
+        mut ask: impl FnMut(&Snapshot<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), ReadError> {
+        for segment in segments {
             let Some(snapshot) = self.snapshot(&segment)? else { continue };
             let answer = ask(&snapshot);
             self.tolerate(&segment, answer)?;

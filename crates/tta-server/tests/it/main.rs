@@ -21,4 +21,5 @@ mod seeds;
 mod served;
 mod served_crash;
 mod served_disk;
+mod slo;
 mod support;

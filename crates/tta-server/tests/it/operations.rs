@@ -137,3 +137,14 @@ fn ending_answers_what_was_begun_and_keeps_all_of_it() {
     let store = open(directory.path());
     assert_eq!(count(&store, 5), 3);
 }
+
+#[test]
+fn a_live_feed_ends_with_the_server() {
+    let Served { handle, runtime, directory: _directory } = Served::new();
+    let mut stream = TcpStream::connect(handle.query).expect("it accepts");
+    write!(stream, "GET /api/tta/v1/live HTTP/1.1\r\nHost: {}\r\n\r\n", handle.query).expect("it reads");
+    let mut begin = [0; 15];
+    std::io::Read::read_exact(&mut stream, &mut begin).expect("it answers");
+    assert_eq!(&begin, b"HTTP/1.1 200 OK");
+    assert!(runtime.block_on(handle.shutdown(Duration::from_secs(30))), "nobody has to be cut off");
+}

@@ -3,7 +3,7 @@
 use tta_model::{SpanId, TraceId};
 
 use crate::api::status::ApiError;
-use crate::read::{Cursor, LogCursor, Mark, TraceCursor};
+use crate::read::{Cursor, LogCursor, Mark, Seen, TraceCursor};
 
 const SEPARATOR: char = '_';
 
@@ -39,6 +39,15 @@ pub(super) fn read_logs(text: &str) -> Result<LogCursor, ApiError> {
     read().ok_or_else(|| wrong(text))
 }
 
+pub(super) fn write_seen(seen: &Seen) -> String {
+    format!("{}{SEPARATOR}{}", seen.run, seen.file)
+}
+
+pub(super) fn read_seen(text: &str) -> Option<Seen> {
+    let (run, file) = text.split_once(SEPARATOR)?;
+    Some(Seen { run: run.parse().ok()?, file: file.to_owned() })
+}
+
 fn wrong(text: &str) -> ApiError {
     ApiError::parameter(
         format!("parameter 'cursor': {text:?} is none"),
@@ -62,6 +71,9 @@ mod tests {
         assert_eq!(read_traces(&write_traces(&cursor)), Ok(cursor));
         let cursor = LogCursor { time_unix_nanos: 9, file: String::from("a_b"), id: 3 };
         assert_eq!(read_logs(&write_logs(&cursor)), Ok(cursor));
+        let seen = Seen { file: String::from("2026-11-20.003.sqlite"), run: i64::MAX };
+        assert_eq!(read_seen(&write_seen(&seen)), Some(seen));
+        assert_eq!(read_seen("x"), None);
         assert!(read_traces("1_2").is_err() && read_logs("x").is_err());
     }
 }

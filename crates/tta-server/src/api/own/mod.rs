@@ -15,6 +15,7 @@ mod names;
 mod params;
 mod red;
 mod search;
+mod slo;
 mod stats;
 mod view;
 
@@ -46,6 +47,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(red::heatmap))
         .routes(routes!(map::map))
         .routes(routes!(cost::cost))
+        .routes(routes!(slo::slo))
         .routes(routes!(logs::logs))
         .routes(routes!(stats::stats))
         .routes(routes!(feed::live))

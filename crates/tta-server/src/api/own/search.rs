@@ -123,21 +123,21 @@ pub(super) struct TraceList {
 pub(super) struct TraceSummary {
     trace_id: String,
     /// The service of the root, or else of the first span.
-    service: String,
+    pub(super) service: String,
     /// The name of the root, or else of the first span.
-    name: String,
+    pub(super) name: String,
     /// The workflow; empty if no span names one.
-    workflow: String,
+    pub(super) workflow: String,
     /// The status of the root, or else of the first span.
     #[schema(pattern = "^(unset|ok|error)$")]
     status: String,
     /// The start of the earliest span, in nanoseconds since 1970.
-    start_unix_nanos: String,
+    pub(super) start_unix_nanos: String,
     /// From there to the end of the last span.
-    duration_nanos: u64,
-    spans: usize,
+    pub(super) duration_nanos: u64,
+    pub(super) spans: usize,
     /// How many spans failed.
-    errors: usize,
+    pub(super) errors: usize,
     services: Vec<ServiceShare>,
 }
 
@@ -172,7 +172,7 @@ pub(super) async fn search(
         .await
 }
 
-fn summary(id: TraceId, stored: &StoredTrace) -> TraceSummary {
+pub(super) fn summary(id: TraceId, stored: &StoredTrace) -> TraceSummary {
     let trace = Trace::of(stored);
     let root = trace.root().map(|root| trace.spans[root]).unwrap_or_default();
     let (start, end) = trace.times();

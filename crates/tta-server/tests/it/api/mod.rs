@@ -5,6 +5,7 @@ mod live;
 mod openapi;
 mod own;
 mod paging;
+mod slo;
 mod wrong;
 
 use axum::body::Body;

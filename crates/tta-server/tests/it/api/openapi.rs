@@ -43,7 +43,7 @@ fn it_is_version_3_1_with_all_routes() {
     assert_eq!(document["openapi"], "3.1.0");
     let paths: Vec<&String> = document["paths"].as_object().expect("an object").keys().collect();
     assert!(paths.iter().all(|path| path.starts_with("/api/tta/v1/")), "{paths:?}");
-    assert_eq!(paths.len(), 16);
+    assert_eq!(paths.len(), 17);
 }
 
 /// Schemathesis makes questions from the description, right and wrong ones, and compares the answers with it.

@@ -158,6 +158,9 @@ async fn our_errors_say_what_to_do() {
     check("/logs?trace=1&q=x", bad, "parameter 'trace': it cannot be asked together with others").await;
     check("/logs?min_severity=25", bad, "parameter 'min_severity': there is none above 24").await;
     check("/logs?cursor=x", bad, "parameter 'cursor': \"x\" is none").await;
+    check("/slo?start=2&end=1", bad, "parameter 'start': it is after 'end'").await;
+    check("/slo?stale_after=5", bad, "parameter 'stale_after': \"5\" is no duration").await;
+    check("/slo?start=x", bad, "parameter 'start': invalid digit found in string").await;
     let unknown = ask(&store, "/api/tta/v1/stats?nonsense=1").await;
     assert_eq!(unknown.status, 200, "a route without parameters looks at none");
     let unknown = ask(&store, "/api/tta/v1/red?nonsense=1").await;
