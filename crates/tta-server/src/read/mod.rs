@@ -14,6 +14,7 @@ mod red;
 mod search;
 mod snapshot;
 mod spans;
+mod sums;
 mod trace;
 mod traces;
 mod verify;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 pub use cost::{CostBy, CostQuery, CostRow, cost};
 pub use logs::{LogCursor, LogPage, LogQuery, StoredLog, logs};
-pub use map::{Call, MapBy, calls};
+pub use map::{Call, MapBy, calls, places};
 pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
 pub use names::{Operation, PrimitiveName, operations, primitives, services};
 pub use news::{NewTrace, News, Seen, news, seen};

@@ -185,7 +185,7 @@ impl SegmentWriter {
                 usage.completion_tokens.cast_signed(),
                 usage.cost_usd
             ];
-            let insert = "INSERT INTO model_call VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+            let insert = "INSERT INTO model_call VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0)";
             self.file.prepare_cached(insert)?.execute(values)?;
         }
         Ok(Written { shape, row })

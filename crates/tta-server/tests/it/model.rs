@@ -11,10 +11,11 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use tta_model::name::attribute as a;
+use tta_model::name::span;
 use tta_server::read::{self, ALWAYS, CostBy, CostQuery, Cursor, MapBy, RedBy, RedQuery, SpanQuery};
 use tta_server::{Clock, Options, RELATIVE_ERROR, Store};
 
-use super::support::{NOW, any, id, put, request, settle, text};
+use super::support::{NOW, any, as_of_version_2, id, put, request, settle, text};
 
 const SERVICES: [&str; 4] = ["shop", "bank", "", "Bäckerei ☕"];
 const NAMES: [&str; 6] = ["buy", "pay", "", "GET /x", "名前", "a very long name that goes on and on and on"];
@@ -44,7 +45,12 @@ fn random_span(random: &mut StdRng) -> Span {
             attributes.push(text(attribute.key, pick(list)));
         }
     }
-    let name = pick(&NAMES).to_owned();
+    let workflow = attributes.iter().find(|attribute| attribute.key == a::WORKFLOW_NAME.key);
+    let run = workflow.and_then(|of| match of.value.as_ref()?.value.as_ref()? {
+        Value::StringValue(workflow) => Some(span::workflow(workflow).to_string()),
+        _ => None,
+    });
+    let name = run.filter(|_| pick(&["run", "part"]) == "run").unwrap_or_else(|| pick(&NAMES).to_owned());
     if random.random_range(0..3) == 0 {
         attributes.push(any(a::LLM_PROMPT_TOKENS.key, Value::IntValue(random.random_range(-2..500))));
         attributes.push(any(a::LLM_COST_USD.key, Value::DoubleValue(random.random_range(0.0..1.0))));
@@ -276,7 +282,7 @@ fn check_all(store: &Store, model: &Model, random: &mut StdRng) {
         assert_eq!(pages(store, &query), model.search(&query), "{query:?}");
     }
     check_traces(store, model);
-    check_sums(store, model);
+    check_sums(store, model, random);
     check_calls(store, model);
     check_cost(store, model);
     check_names(store, model);
@@ -322,52 +328,85 @@ fn check_point(point: &read::RedPoint, (durations, errors): &(Vec<i64>, u64)) {
     }
 }
 
-fn check_sums(store: &Store, model: &Model) {
+/// What a question about sums means, span by span: the series and the step that one counts in.
+fn counted(query: &RedQuery, (service, span): &(&str, Span)) -> Option<(String, String, i64)> {
+    let (primitive, workflow) = (word(span, a::PRIMITIVE_NAME.key), word(span, a::WORKFLOW_NAME.key));
+    let by = |by| query.by == by;
+    let operations = by(RedBy::Operation) || query.name.is_some();
+    let primitives = by(RedBy::Primitive) || query.primitive.is_some();
+    let workflows = by(RedBy::Workflow) || query.workflow.is_some();
+    let is_run = !workflow.is_empty() && span::workflow(workflow) == span.name[..];
+    let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
+    let minute = span.start_time_unix_nano as i64 / MINUTE;
+    let first = query.times.start().div_euclid(MINUTE);
+    let counts = is(&query.service, named(service))
+        && is(&query.name, &span.name)
+        && (!primitives || !primitive.is_empty() && is(&query.primitive, primitive))
+        && (!workflows || !workflow.is_empty() && is(&query.workflow, workflow))
+        && (!workflows || operations || primitives || is_run)
+        && (first..=query.times.end().div_euclid(MINUTE)).contains(&minute);
+    let name = match query.by {
+        RedBy::Operation => &span.name,
+        RedBy::Primitive => primitive,
+        RedBy::Workflow => workflow,
+        RedBy::Service | RedBy::Total => "",
+    };
+    let service = if by(RedBy::Total) { "" } else { named(service) };
+    let step = i64::from(query.step_minutes);
+    let start = if step == 0 { first.max(0) } else { minute / step * step };
+    counts.then(|| (service.to_owned(), name.to_owned(), start * MINUTE))
+}
+
+fn check_red(store: &Store, model: &Model, query: &RedQuery) {
     let reader = store.reader();
-    let query = RedQuery { service: None, name: None, times: ALWAYS, step_minutes: 1, by: RedBy::Operation };
     let mut expect = Sums::new();
-    for (service, span) in &model.all {
-        let minute = span.start_time_unix_nano as i64 / MINUTE * MINUTE;
-        add(&mut expect, (named(service).to_owned(), span.name.clone(), minute), span);
+    let mut counts = Vec::new();
+    for sent in &model.all {
+        if let Some(key) = counted(query, sent) {
+            counts.push((key.2, duration(&sent.1) as u64));
+            add(&mut expect, key, &sent.1);
+        }
     }
     let mut seen = 0;
-    for series in read::red(&reader, &query).expect("it is read") {
+    for series in read::red(&reader, query).expect("it is read") {
         for point in &series.points {
             let key = (series.service.clone(), series.name.clone(), point.start_unix_nanos);
-            check_point(point, &expect[&key]);
+            check_point(point, expect.get(&key).unwrap_or_else(|| panic!("{key:?} {query:?}")));
             seen += 1;
         }
     }
-    assert_eq!(seen, expect.len());
-    let two = RedQuery {
-        service: Some(String::from("shop")),
-        step_minutes: 2,
-        times: NOW as i64..=NOW as i64 + MINUTE,
-        by: RedBy::Service,
-        ..query.clone()
-    };
-    let minutes = NOW as i64 / MINUTE..=NOW as i64 / MINUTE + 1;
-    let mut expect = Sums::new();
-    for (_, span) in model.all.iter().filter(|(service, _)| *service == "shop") {
-        let minute = span.start_time_unix_nano as i64 / MINUTE;
-        if minutes.contains(&minute) {
-            add(&mut expect, minute / 2 * 2 * MINUTE, span);
+    assert_eq!(seen, expect.len(), "{query:?}");
+    let cells = read::heatmap(&reader, query).expect("it is read");
+    for (start, took) in &counts {
+        let has = |cell: &read::HeatCell| {
+            cell.start_unix_nanos == *start && (cell.from_nanos..cell.to_nanos).contains(took)
+        };
+        assert!(cells.iter().any(has), "{query:?}");
+    }
+    assert_eq!(cells.iter().map(|cell| cell.count).sum::<u64>(), counts.len() as u64);
+}
+
+fn check_sums(store: &Store, model: &Model, random: &mut StdRng) {
+    let all = [RedBy::Operation, RedBy::Primitive, RedBy::Workflow, RedBy::Service, RedBy::Total];
+    for by in all {
+        check_red(store, model, &RedQuery { by, step_minutes: 1, ..RedQuery::default() });
+        for _ in 0..8 {
+            let mut some = |list: &[&str]| {
+                let word = list.choose(random).map(|word| String::from(*word));
+                word.filter(|_| random.random_range(0..4) == 0)
+            };
+            let query = RedQuery {
+                service: some(&["shop", "unknown_service", "nobody"]),
+                name: some(&NAMES),
+                primitive: some(&["one", "two", "", "never"]),
+                workflow: some(&["one", "ünï", "", "never"]),
+                times: [ALWAYS, NOW as i64..=NOW as i64 + MINUTE][random.random_range(0..2)].clone(),
+                step_minutes: random.random_range(0..3),
+                by,
+            };
+            check_red(store, model, &query);
         }
     }
-    let series = read::red(&reader, &two).expect("it is read");
-    assert_eq!(series[0].points.len(), expect.len());
-    series[0].points.iter().for_each(|point| check_point(point, &expect[&point.start_unix_nanos]));
-    let cells = read::heatmap(&reader, &query).expect("it is read");
-    for (_, span) in &model.all {
-        let start = span.start_time_unix_nano as i64 / MINUTE * MINUTE;
-        let took = duration(span) as u64;
-        assert!(
-            cells.iter().any(
-                |cell| cell.start_unix_nanos == start && (cell.from_nanos..cell.to_nanos).contains(&took)
-            )
-        );
-    }
-    assert_eq!(cells.iter().map(|cell| cell.count).sum::<u64>(), model.all.len() as u64);
 }
 
 fn place(service: &str, span: &Span) -> (String, String) {
@@ -401,6 +440,14 @@ fn check_calls(store: &Store, model: &Model) {
             let key = ((call.caller_service, call.caller), (call.callee_service, call.callee));
             check_point(&call.executions, &expect[&key]);
         }
+    }
+    let mut executed = Sums::new();
+    model.all.iter().for_each(|(service, span)| add(&mut executed, place(service, span), span));
+    let places = read::places(&store.reader(), &ALWAYS).expect("it is read");
+    assert_eq!(places.len(), executed.len());
+    for place in places {
+        assert_eq!(place.points.len(), 1);
+        check_point(&place.points[0], &executed[&(place.service, place.name)]);
     }
 }
 
@@ -470,8 +517,19 @@ fn open_with_days(directory: &std::path::Path, days: &Arc<AtomicU64>) -> Store {
     Store::open(options).expect("it opens")
 }
 
+/// What becomes of a store before it is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing.
+    Nothing,
+    /// All is summed up.
+    Settled,
+    /// The same, by a version of the program that knew nothing of units.
+    SettledEarlier,
+}
+
 /// Compares all answers in a store whose days have so many batches.
-fn check(seed: u64, batches_a_day: u64) {
+fn check(seed: u64, batches_a_day: u64, before: Before) {
     let mut random = StdRng::seed_from_u64(seed);
     let directory = tempfile::tempdir().expect("a directory");
     let batches = Arc::new(AtomicU64::new(0));
@@ -482,10 +540,16 @@ fn check(seed: u64, batches_a_day: u64) {
     });
     assert!(model.all.len() > 200 && model.last().len() < model.all.len());
     assert_eq!(store.stats().files as u64, 40_u64.div_ceil(batches_a_day));
-    if seed.is_multiple_of(2) {
+    if before != Before::Nothing {
         settle(&store);
     }
     drop(store);
+    if before == Before::SettledEarlier {
+        let files = std::fs::read_dir(directory.path()).expect("it is there");
+        let files = files.map(|file| file.expect("it is there").path());
+        let files = files.filter(|path| path.extension().is_some_and(|ending| ending == "sqlite"));
+        files.for_each(|file| as_of_version_2(&file));
+    }
     // What was not summed up is made up for.
     let store = open_with_days(directory.path(), &days);
     settle(&store);
@@ -494,10 +558,14 @@ fn check(seed: u64, batches_a_day: u64) {
 
 #[test]
 fn answers_are_those_of_a_plain_search() {
-    (0..2).for_each(|seed| check(seed, 100));
+    check(0, 100, Before::Settled);
+    check(1, 100, Before::Nothing);
+    check(4, 100, Before::SettledEarlier);
 }
 
 #[test]
 fn answers_are_the_same_over_many_files() {
-    (2..4).for_each(|seed| check(seed, 7));
+    check(2, 7, Before::Settled);
+    check(3, 7, Before::Nothing);
+    check(5, 7, Before::SettledEarlier);
 }
