@@ -12,7 +12,10 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use tta_model::name::attribute as a;
 use tta_model::name::span;
-use tta_server::read::{self, ALWAYS, CostBy, CostQuery, Cursor, MapBy, RedBy, RedQuery, SpanQuery};
+use tta_server::analysis::Trace;
+use tta_server::read::{
+    self, ALWAYS, CostBy, CostQuery, Cursor, MapBy, RedBy, RedQuery, SpanQuery, StoredTrace,
+};
 use tta_server::{Clock, Options, RELATIVE_ERROR, Store};
 
 use super::support::{NOW, any, as_of_version_2, id, put, request, settle, text};
@@ -282,6 +285,7 @@ fn check_all(store: &Store, model: &Model, random: &mut StdRng) {
         assert_eq!(pages(store, &query), model.search(&query), "{query:?}");
     }
     check_traces(store, model);
+    check_summaries(store);
     check_sums(store, model, random);
     check_calls(store, model);
     check_cost(store, model);
@@ -301,8 +305,58 @@ fn check_traces(store: &Store, model: &Model) {
         expect.sort_by_key(key);
         found.sort_by_key(key);
         assert_eq!(found, expect);
+        check_outline(store, id(trace), &read);
         let first = read.first().map(|stored| stored.origin.resource_schema_url.as_str());
         assert!(first.is_none_or(|url| url == "https://example.com/schema"));
+    }
+}
+
+/// Many at once are the same as one by one, also if nothing of one is stored.
+fn check_summaries(store: &Store) {
+    let reader = store.reader();
+    let ids: Vec<_> = (1..27_u128).map(id).collect();
+    let found = read::summaries(&reader, &ids).expect("it is read");
+    assert_eq!(found.iter().map(|summary| summary.trace_id).collect::<Vec<_>>(), ids);
+    for summary in found {
+        let alone = read::summary(&reader, summary.trace_id).expect("it is read");
+        assert_eq!(alone, (summary.spans > 0).then_some(summary));
+    }
+}
+
+/// Compares what is read of a trace without decoding it, and of each span alone, with all of the trace.
+fn check_outline(store: &Store, id: tta_model::TraceId, spans: &[read::StoredSpan]) {
+    let reader = store.reader();
+    for stored in spans {
+        let cursor = cursor(&stored.span);
+        let found = read::span(&reader, id, cursor.span_id).expect("it is read");
+        assert_eq!(found.as_ref(), Some(stored));
+    }
+    let nobody = tta_model::SpanId::new(u64::MAX).expect("not zero");
+    assert_eq!(read::span(&reader, id, nobody).expect("it is read"), None);
+    assert_eq!(read::is_stored(&reader, id).expect("it is read"), !spans.is_empty());
+    let whole = Trace::of(&StoredTrace { spans: spans.to_vec(), logs: Vec::new() });
+    assert_eq!(Trace::of_outline(read::outline(&reader, id).expect("it is read")), whole);
+    let summary = read::summary(&reader, id).expect("it is read");
+    assert_eq!(summary.is_some(), !spans.is_empty());
+    let (Some(summary), Some(root)) = (summary, whole.root()) else { return };
+    let root = &whole.spans[root];
+    let workflows = spans.iter().map(|stored| word(&stored.span, a::WORKFLOW_NAME.key));
+    let (start, end) = whole.times();
+    let is_error = |span: &&tta_server::analysis::Span| span.status == 2;
+    assert_eq!(
+        (summary.trace_id, &summary.service[..], &summary.name[..], summary.status),
+        (id, whole.service(root), whole.name(root), root.status)
+    );
+    assert_eq!(summary.workflow, workflows.clone().find(|workflow| !workflow.is_empty()).unwrap_or(""));
+    assert_eq!((summary.start_unix_nanos, summary.duration_nanos), (start, end - start));
+    assert_eq!((summary.spans, summary.errors), (spans.len(), whole.spans.iter().filter(is_error).count()));
+    assert_eq!(summary.services.len(), whole.services.len());
+    for (share, (number, name)) in summary.services.iter().zip(whole.services.iter().enumerate()) {
+        let of_service = || whole.spans.iter().filter(|span| span.service == number as u32);
+        assert_eq!(
+            (&share.name, share.spans, share.errors),
+            (name, of_service().count(), of_service().filter(is_error).count())
+        );
     }
 }
 
