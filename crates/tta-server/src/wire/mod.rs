@@ -9,6 +9,7 @@ mod differential;
 mod envelope;
 pub(crate) mod field;
 pub(crate) mod fingerprint;
+mod gen_ai;
 mod glance;
 mod logs;
 mod metrics;

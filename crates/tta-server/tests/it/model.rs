@@ -8,13 +8,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::{Span, Status, span as inner};
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use tta_model::name::attribute as a;
 use tta_model::name::span;
 use tta_server::analysis::Trace;
 use tta_server::read::{
-    self, ALWAYS, CostBy, CostQuery, Cursor, MapBy, RedBy, RedQuery, SpanQuery, StoredTrace,
+    self, ALWAYS, CostBy, CostQuery, CostRow, Cursor, MapBy, RedBy, RedQuery, SpanQuery, StoredTrace,
 };
 use tta_server::{Clock, Options, RELATIVE_ERROR, Store};
 
@@ -24,6 +24,27 @@ const SERVICES: [&str; 4] = ["shop", "bank", "", "Bäckerei ☕"];
 const NAMES: [&str; 6] = ["buy", "pay", "", "GET /x", "名前", "a very long name that goes on and on and on"];
 const WORDS: [&str; 4] = ["one", "two", "three", "ünï"];
 const MINUTE: i64 = 60_000_000_000;
+
+/// What says the same as TTA's words, in the order in which it counts where those are not there.
+const PROVIDER: [a::Attribute; 3] = [a::LLM_PROVIDER, a::GEN_AI_PROVIDER_NAME, a::GEN_AI_SYSTEM];
+const MODEL: [a::Attribute; 3] = [a::LLM_MODEL_NAME, a::GEN_AI_REQUEST_MODEL, a::GEN_AI_RESPONSE_MODEL];
+const AGENT: [a::Attribute; 3] = [a::AGENT_ID, a::GEN_AI_AGENT_ID, a::GEN_AI_AGENT_NAME];
+const SESSION: [a::Attribute; 2] = [a::SESSION_ID, a::GEN_AI_CONVERSATION_ID];
+const PROMPT: [a::Attribute; 3] =
+    [a::LLM_PROMPT_TOKENS, a::GEN_AI_USAGE_INPUT_TOKENS, a::GEN_AI_USAGE_PROMPT_TOKENS];
+const COMPLETION: [a::Attribute; 3] =
+    [a::LLM_COMPLETION_TOKENS, a::GEN_AI_USAGE_OUTPUT_TOKENS, a::GEN_AI_USAGE_COMPLETION_TOKENS];
+/// The words and numbers of other libraries.
+const OTHER_WORDS: [a::Attribute; 7] = [
+    a::GEN_AI_PROVIDER_NAME,
+    a::GEN_AI_SYSTEM,
+    a::GEN_AI_REQUEST_MODEL,
+    a::GEN_AI_RESPONSE_MODEL,
+    a::GEN_AI_AGENT_ID,
+    a::GEN_AI_AGENT_NAME,
+    a::GEN_AI_CONVERSATION_ID,
+];
+const OTHER_TOKENS: [a::Attribute; 4] = [PROMPT[1], PROMPT[2], COMPLETION[1], COMPLETION[2]];
 
 /// Everything that was sent, in its order.
 struct Model {
@@ -48,6 +69,14 @@ fn random_span(random: &mut StdRng) -> Span {
             attributes.push(text(attribute.key, pick(list)));
         }
     }
+    for attribute in OTHER_WORDS {
+        if pick(&["yes", "no", "no", "no"]) == "yes" {
+            attributes.push(text(attribute.key, pick(&["three", "four", "fünf", ""])));
+        }
+    }
+    if pick(&["yes", "no"]) == "yes" {
+        attributes.push(text(a::GEN_AI_OPERATION_NAME.key, pick(&["chat", "embeddings", "execute_tool"])));
+    }
     let workflow = attributes.iter().find(|attribute| attribute.key == a::WORKFLOW_NAME.key);
     let run = workflow.and_then(|of| match of.value.as_ref()?.value.as_ref()? {
         Value::StringValue(workflow) => Some(span::workflow(workflow).to_string()),
@@ -58,7 +87,16 @@ fn random_span(random: &mut StdRng) -> Span {
         attributes.push(any(a::LLM_PROMPT_TOKENS.key, Value::IntValue(random.random_range(-2..500))));
         attributes.push(any(a::LLM_COST_USD.key, Value::DoubleValue(random.random_range(0.0..1.0))));
     }
+    if !attributes.iter().any(|attribute| attribute.key == a::LLM_COST_USD.key) {
+        attributes.push(any(a::LLM_UNPRICED.key, Value::BoolValue(random.random_range(0..2) == 0)));
+    }
+    for attribute in OTHER_TOKENS {
+        if random.random_range(0..5) == 0 {
+            attributes.push(any(attribute.key, Value::IntValue(random.random_range(-1..3))));
+        }
+    }
     attributes.push(any("level", Value::IntValue(random.random_range(0..4))));
+    attributes.shuffle(random);
     let start = match random.random_range(0..20) {
         0 => 1,
         1 => i64::MAX as u64 - 5,
@@ -132,6 +170,22 @@ fn word<'a>(span: &'a Span, key: &str) -> &'a str {
     }
 }
 
+/// The first of some attributes that says something.
+fn said<'a>(span: &'a Span, attributes: &[a::Attribute]) -> &'a str {
+    let mut words = attributes.iter().map(|attribute| word(span, attribute.key));
+    words.find(|word| !word.is_empty()).unwrap_or("")
+}
+
+/// The first of some numbers of tokens; what sums up other spans tells only its own.
+fn tokens(span: &Span, attributes: &[a::Attribute; 3]) -> Option<u64> {
+    let operation = word(span, a::GEN_AI_OPERATION_NAME.key);
+    let counts = if a::NO_MODEL_CALLS.contains(&operation) { &attributes[..1] } else { &attributes[..] };
+    counts.iter().find_map(|attribute| match value(span, attribute.key) {
+        Some(Value::IntValue(tokens)) => Some((*tokens).max(0) as u64),
+        _ => None,
+    })
+}
+
 fn duration(span: &Span) -> i64 {
     (span.end_time_unix_nano as i64 - span.start_time_unix_nano as i64).max(0)
 }
@@ -181,11 +235,11 @@ impl Model {
                 && is(&query.primitive, word(span, a::PRIMITIVE_NAME.key))
                 && is(&query.primitive_type, word(span, a::PRIMITIVE_TYPE.key))
                 && is(&query.workflow, word(span, a::WORKFLOW_NAME.key))
-                && is(&query.agent, word(span, a::AGENT_ID.key))
+                && is(&query.agent, said(span, &AGENT))
                 && is(&query.agent_type, word(span, a::AGENT_TYPE.key))
-                && is(&query.session, word(span, a::SESSION_ID.key))
-                && is(&query.provider, word(span, a::LLM_PROVIDER.key))
-                && is(&query.model, word(span, a::LLM_MODEL_NAME.key))
+                && is(&query.session, said(span, &SESSION))
+                && is(&query.provider, said(span, &PROVIDER))
+                && is(&query.model, said(span, &MODEL))
                 && query.kind.is_none_or(|kind| i32::from(kind) == span.kind)
                 && query.status.is_none_or(|wanted| i32::from(wanted) == status)
                 && (!query.roots_only || span.parent_span_id.is_empty())
@@ -232,9 +286,9 @@ fn random_query(random: &mut StdRng) -> SpanQuery {
         Some("workflow") => query.workflow = word(&WORDS),
         Some("agent") => query.agent = word(&WORDS),
         Some("kind of agent") => query.agent_type = word(&WORDS),
-        Some("session") => query.session = word(&["one", "two", "", "never"]),
-        Some("provider") => query.provider = word(&WORDS),
-        Some("model") => query.model = word(&WORDS),
+        Some("session") => query.session = word(&["one", "four", "", "never"]),
+        Some("provider") => query.provider = word(&["one", "three", "fünf", ""]),
+        Some("model") => query.model = word(&["two", "four", "fünf", ""]),
         _ => {}
     }
     match random.random_range(0..12) {
@@ -326,7 +380,7 @@ fn check_summaries(store: &Store) {
 /// Compares what is read of a trace without decoding it, and of each span alone, with all of the trace.
 fn check_outline(store: &Store, id: tta_model::TraceId, spans: &[read::StoredSpan]) {
     let reader = store.reader();
-    for stored in spans {
+    for stored in spans.iter().step_by(4) {
         let cursor = cursor(&stored.span);
         let found = read::span(&reader, id, cursor.span_id).expect("it is read");
         assert_eq!(found.as_ref(), Some(stored));
@@ -444,7 +498,7 @@ fn check_sums(store: &Store, model: &Model, random: &mut StdRng) {
     let all = [RedBy::Operation, RedBy::Primitive, RedBy::Workflow, RedBy::Service, RedBy::Total];
     for by in all {
         check_red(store, model, &RedQuery { by, step_minutes: 1, ..RedQuery::default() });
-        for _ in 0..8 {
+        for _ in 0..6 {
             let mut some = |list: &[&str]| {
                 let word = list.choose(random).map(|word| String::from(*word));
                 word.filter(|_| random.random_range(0..4) == 0)
@@ -507,24 +561,39 @@ fn check_calls(store: &Store, model: &Model) {
 
 fn check_cost(store: &Store, model: &Model) {
     for (by, key) in [
-        (CostBy::Model, a::LLM_MODEL_NAME.key),
-        (CostBy::Workflow, a::WORKFLOW_NAME.key),
-        (CostBy::Agent, a::AGENT_ID.key),
-        (CostBy::Session, a::SESSION_ID.key),
+        (CostBy::Model, &MODEL[..]),
+        (CostBy::Provider, &PROVIDER),
+        (CostBy::Workflow, &[a::WORKFLOW_NAME]),
+        (CostBy::Agent, &AGENT),
+        (CostBy::Session, &SESSION),
     ] {
-        let mut expect: BTreeMap<&str, (u64, u64, f64)> = BTreeMap::new();
+        let mut expect: BTreeMap<&str, CostRow> = BTreeMap::new();
         for (_, span) in model.last() {
-            let Some(Value::DoubleValue(cost)) = value(span, a::LLM_COST_USD.key) else { continue };
-            let Some(Value::IntValue(tokens)) = value(span, a::LLM_PROMPT_TOKENS.key) else { continue };
-            let sum = expect.entry(word(span, key)).or_default();
-            *sum = (sum.0 + 1, sum.1 + (*tokens).max(0) as u64, sum.2 + cost);
+            let (prompt, completion) = (tokens(span, &PROMPT), tokens(span, &COMPLETION));
+            let cost = match value(span, a::LLM_COST_USD.key) {
+                Some(Value::DoubleValue(cost)) => Some(*cost),
+                _ => None,
+            };
+            if prompt.is_none() && completion.is_none() && cost.is_none() {
+                continue;
+            }
+            let (prompt, completion) = (prompt.unwrap_or(0), completion.unwrap_or(0));
+            let row = expect.entry(said(span, key)).or_default();
+            row.calls += 1;
+            row.prompt_tokens += prompt;
+            row.completion_tokens += completion;
+            row.cost_usd += cost.unwrap_or(0.0);
+            row.unpriced_calls += u64::from(cost.is_none() && prompt + completion > 0);
         }
         let rows = read::cost(&store.reader(), &CostQuery { times: ALWAYS, by }).expect("it is read");
         assert!(rows.is_sorted_by(|one, other| one.cost_usd >= other.cost_usd) && rows.len() == expect.len());
         for row in rows {
-            let (calls, tokens, cost) = expect[&row.key[..]];
-            assert_eq!((row.calls, row.prompt_tokens, row.completion_tokens), (calls, tokens, 0));
-            assert!((row.cost_usd - cost).abs() < 1e-9);
+            let expect = &expect[&row.key[..]];
+            assert_eq!(
+                (row.calls, row.prompt_tokens, row.completion_tokens, row.unpriced_calls),
+                (expect.calls, expect.prompt_tokens, expect.completion_tokens, expect.unpriced_calls)
+            );
+            assert!((row.cost_usd - expect.cost_usd).abs() < 1e-9);
         }
     }
 }

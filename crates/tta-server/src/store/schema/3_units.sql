@@ -21,8 +21,8 @@ CREATE VIEW workflow_minutes AS
     FROM unit_red JOIN unit ON unit.id = unit_red.unit AND unit.kind = 2
     LEFT JOIN word AS service ON service.id = unit.service LEFT JOIN word AS name ON name.id = unit.name;
 
--- Whether it is not known what a model call cost: `cost_usd` is zero then.
-ALTER TABLE model_call ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
+-- Whether a model call used tokens of which nobody said what they cost; null in what was written before the column was there.
+ALTER TABLE model_call ADD COLUMN unpriced INTEGER;
 DROP VIEW IF EXISTS model_calls;
 CREATE VIEW model_calls AS
     SELECT datetime(start / 1000000000, 'unixepoch') AS time, service.text AS service, workflow.text AS workflow,

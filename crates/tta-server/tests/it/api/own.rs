@@ -202,6 +202,51 @@ async fn what_there_is_and_what_it_does() {
     let cost = get(&store, &format!("/api/tta/v1/cost?by=model&{}", times())).await;
     assert_eq!(cost["rows"][0]["key"], "small");
     assert_eq!((&cost["rows"][0]["calls"], &cost["cost_usd"]), (&json!(2), &json!(0.5)));
+    assert_eq!((&cost["rows"][0]["unpriced_calls"], &cost["unpriced_calls"]), (&json!(0), &json!(0)));
     let stats = get(&store, "/api/tta/v1/stats").await;
     assert_eq!((&stats["spans"], &stats["oldest_unix_nanos"]), (&json!(6), &json!(NOW.to_string())));
+}
+
+/// Spans of a library that knows only OpenTelemetry's GenAI conventions.
+#[tokio::test]
+async fn calls_of_other_libraries_are_counted_and_have_no_price() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let store = open(directory.path());
+    let other = |id: u64, operation: &str| {
+        let mut span = at(1, (id, u64::from(id > 1)), operation, (0, 10));
+        span.attributes = vec![
+            any(a::GEN_AI_USAGE_INPUT_TOKENS.key, Any::IntValue(40)),
+            any(a::GEN_AI_USAGE_OUTPUT_TOKENS.key, Any::IntValue(2)),
+            text(a::GEN_AI_OPERATION_NAME.key, operation),
+            text(a::GEN_AI_SYSTEM.key, "openai"),
+            text(a::GEN_AI_REQUEST_MODEL.key, "gpt-4o"),
+            text(a::GEN_AI_CONVERSATION_ID.key, "talk"),
+        ];
+        span
+    };
+    let mut ours = other(4, "chat");
+    ours.attributes.push(any(a::LLM_PROMPT_TOKENS.key, Any::IntValue(40)));
+    ours.attributes.push(any(a::LLM_COMPLETION_TOKENS.key, Any::IntValue(2)));
+    ours.attributes.push(any(a::LLM_COST_USD.key, Any::DoubleValue(0.5)));
+    ours.attributes.push(text(a::LLM_MODEL_NAME.key, "large"));
+    // What it knows of its cost is not all of it, and it says so.
+    let mut in_part = ours.clone();
+    in_part.span_id = 5_u64.to_be_bytes().to_vec();
+    in_part.attributes.push(any(a::LLM_UNPRICED.key, Any::BoolValue(true)));
+    let agent = other(1, a::INVOKE_AGENT);
+    let spans = vec![agent, other(2, "chat"), other(3, "chat"), ours, in_part];
+    put(&store, request(vec![("shop", spans)]));
+    let cost = get(&store, &format!("/api/tta/v1/cost?by=model&{}", times())).await;
+    let expect = json!({
+        "rows": [
+            { "key": "large", "calls": 2, "prompt_tokens": 80, "completion_tokens": 4, "cost_usd": 1.0, "unpriced_calls": 1 },
+            { "key": "gpt-4o", "calls": 2, "prompt_tokens": 80, "completion_tokens": 4, "cost_usd": 0.0, "unpriced_calls": 2 },
+        ],
+        "cost_usd": 1.0, "unpriced_calls": 3,
+    });
+    assert_eq!(cost, expect);
+    for query in ["provider=openai&session=talk", "model=gpt-4o"] {
+        let found = get(&store, &format!("/api/tta/v1/traces?{query}")).await;
+        assert_eq!(found["traces"][0]["spans"], 5, "{query}");
+    }
 }
