@@ -99,8 +99,15 @@ pub const TAG_PREFIX: &str = "tag.";
 /// What the key of a member of the baggage begins with; only allowed members become attributes.
 pub const BAGGAGE_PREFIX: &str = "baggage.";
 
+/// What the key of an attribute of the GenAI conventions begins with.
+pub const GEN_AI_PREFIX: &str = "gen_ai.";
+
 /// What `gen_ai.operation.name` says of an agent that is called.
 pub const INVOKE_AGENT: &str = "invoke_agent";
+
+/// What `gen_ai.operation.name` says of work that is no call of a model. What such a span tells of tokens are those of the calls
+/// below it, summed up.
+pub const NO_MODEL_CALLS: &[&str] = &[INVOKE_AGENT, "create_agent", "execute_tool", "invoke_workflow"];
 
 /// The key of a tag of the run.
 #[must_use]

@@ -155,15 +155,11 @@ fn ask(store: &Store, trace: tta_model::TraceId) -> Result<(), Box<dyn Error>> {
     let everywhere = SpanQuery { limit: 20, attributes: text.attributes, ..SpanQuery::default() };
     time("search: attribute that no span has, everywhere", 1, || read::search(&reader, &everywhere));
     let newest = store.stats().newest_unix_nanos.unwrap_or(0);
-    let hour = RedQuery {
-        service: None,
-        name: None,
-        times: newest - HOUR..=newest,
-        step_minutes: 0,
-        by: RedBy::Operation,
-    };
+    let hour = RedQuery { times: newest - HOUR..=newest, by: RedBy::Operation, ..RedQuery::default() };
     println!("  {} series", read::red(&reader, &hour)?.len());
     time("p95 by operation over an hour", 20, || read::red(&reader, &hour));
+    let primitives = RedQuery { by: RedBy::Primitive, ..hour.clone() };
+    time("p95 by primitive over an hour", 20, || read::red(&reader, &primitives));
     time("heat map of an hour by minute", 20, || {
         read::heatmap(&reader, &RedQuery { step_minutes: 1, ..hour.clone() })
     });

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::read::StoredTrace;
+use crate::read::{Outline, OutlineSpan, StoredTrace};
 
 /// A trace, its texts each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +69,27 @@ impl Trace {
             });
         }
         (trace.services, trace.names) = (services.texts, names.texts);
+        trace.connect(&parents);
+        trace
+    }
+
+    /// Makes a forest of the outline of a trace, the same as of all of it.
+    #[must_use]
+    pub fn of_outline(outline: Outline) -> Self {
+        let of_span = |span: &OutlineSpan| Span {
+            id: span.id,
+            parent: None,
+            is_orphan: false,
+            start: span.start_unix_nanos,
+            end: span.end_unix_nanos,
+            service: span.service,
+            name: span.name,
+            kind: span.kind,
+            status: span.status,
+        };
+        let parents: Vec<u64> = outline.spans.iter().map(|span| span.parent).collect();
+        let spans = outline.spans.iter().map(of_span).collect();
+        let mut trace = Self { spans, services: outline.services, names: outline.names };
         trace.connect(&parents);
         trace
     }

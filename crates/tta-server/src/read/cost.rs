@@ -62,8 +62,10 @@ pub struct CostRow {
     pub prompt_tokens: u64,
     /// Tokens of the answers.
     pub completion_tokens: u64,
-    /// What they cost, in US dollars.
+    /// What they cost, in US dollars, as far as it is known.
     pub cost_usd: f64,
+    /// How many of them used tokens of which nobody said what they cost: they are missing in `cost_usd`.
+    pub unpriced_calls: u64,
 }
 
 /// What one span tells of its model calls.
@@ -71,6 +73,7 @@ struct Call {
     prompt_tokens: u64,
     completion_tokens: u64,
     cost_usd: f64,
+    is_unpriced: bool,
 }
 
 /// Sums up the cost of model calls, the dearest first.
@@ -107,6 +110,7 @@ pub fn cost(reader: &Reader, query: &CostQuery) -> Result<Vec<CostRow>, ReadErro
         row.prompt_tokens += call.prompt_tokens;
         row.completion_tokens += call.completion_tokens;
         row.cost_usd += call.cost_usd;
+        row.unpriced_calls += u64::from(call.is_unpriced);
     }
     rows.retain(|row| row.calls > 0);
     rows.sort_by(|one, other| other.cost_usd.total_cmp(&one.cost_usd).then_with(|| one.key.cmp(&other.key)));
@@ -119,14 +123,15 @@ fn each_call(
     mut each: impl FnMut((i64, i64), u32, Option<Call>) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let statement = format!(
-        "SELECT trace, span, {}, prompt_tokens, completion_tokens, cost_usd, start BETWEEN ?1 AND ?2
+        "SELECT trace, span, {}, prompt_tokens, completion_tokens, cost_usd,
+                ifnull(unpriced, cost_usd = 0 AND prompt_tokens + completion_tokens > 0), start BETWEEN ?1 AND ?2
          FROM model_call AS call JOIN shape ON shape.id = call.shape ORDER BY call.rowid",
         query.by.column()
     );
     let mut all = snapshot.file().prepare_cached(&statement)?;
     let mut rows = all.query(params![*query.times.start(), *query.times.end()])?;
     while let Some(row) = rows.next()? {
-        let call = row.get::<_, bool>(6)?.then(|| call(row)).transpose()?;
+        let call = row.get::<_, bool>(7)?.then(|| call(row)).transpose()?;
         each((row.get(0)?, row.get(1)?), row.get(2)?, call)?;
     }
     Ok(())
@@ -134,5 +139,10 @@ fn each_call(
 
 fn call(row: &Row<'_>) -> rusqlite::Result<Call> {
     let tokens = |at| row.get::<_, i64>(at).map(i64::cast_unsigned);
-    Ok(Call { prompt_tokens: tokens(3)?, completion_tokens: tokens(4)?, cost_usd: row.get(5)? })
+    Ok(Call {
+        prompt_tokens: tokens(3)?,
+        completion_tokens: tokens(4)?,
+        cost_usd: row.get(5)?,
+        is_unpriced: row.get(6)?,
+    })
 }

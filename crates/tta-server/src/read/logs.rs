@@ -1,10 +1,11 @@
 //! Log records.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
-use rusqlite::{Row, params};
+use rusqlite::params;
 use tta_model::TraceId;
 
 use super::snapshot::Snapshot;
@@ -38,6 +39,9 @@ pub struct LogQuery {
     pub text: Option<String>,
     /// How many, at most; 0 counts as 1.
     pub limit: usize,
+    /// How many records may be opened to look for a text before the page ends with fewer of them; 0 counts as 1. Its `next` goes on
+    /// from there.
+    pub most_records: usize,
     /// Those behind this one.
     pub after: Option<LogCursor>,
 }
@@ -45,14 +49,15 @@ pub struct LogQuery {
 impl Default for LogQuery {
     /// The latest 100 of all.
     fn default() -> Self {
-        Self { service: None, times: ALWAYS, min_severity: 0, text: None, limit: 100, after: None }
+        let (service, text, after) = (None, None, None);
+        Self { service, times: ALWAYS, min_severity: 0, text, limit: 100, most_records: usize::MAX, after }
     }
 }
 
-/// Where a page of log records ended.
+/// Where a page of log records ended: the last record of it, or else the last one that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogCursor {
-    /// The time of the last record of the page.
+    /// The time of that record.
     pub time_unix_nanos: i64,
     /// The file that it is in.
     pub file: String,
@@ -65,7 +70,8 @@ pub struct LogCursor {
 pub struct LogPage {
     /// The records.
     pub records: Vec<StoredLog>,
-    /// Where the next page begins, if there are more.
+    /// Where the next page begins; none says that there are no more. A page may be shorter than asked for, or empty, and have a
+    /// next one, if [`most_records`](LogQuery::most_records) were opened.
     pub next: Option<LogCursor>,
 }
 
@@ -74,59 +80,136 @@ pub struct LogPage {
 /// # Errors
 ///
 /// When the files cannot be read.
+///
+/// # Cost
+///
+/// The files are read side by side, so that no more is opened than what comes before the end of the page. A text is looked for in the
+/// records themselves: some microseconds each.
 pub fn logs(reader: &Reader, query: &LogQuery) -> Result<LogPage, ReadError> {
-    let query = &LogQuery { limit: query.limit.max(1), ..query.clone() };
-    let mut found: Vec<(LogCursor, StoredLog)> = Vec::new();
-    let needle = query.text.as_deref().map(str::to_ascii_lowercase);
-    reader.each(|snapshot| {
-        let mut here = Vec::new();
-        let answer = search_file(snapshot, (query, needle.as_deref()), &mut here);
-        found.append(&mut here);
-        answer
-    })?;
-    found.sort_by(|(one, _), (other, _)| other.cmp(one));
-    let more = found.len() > query.limit;
-    found.truncate(query.limit);
-    let next = found.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
-    Ok(LogPage { records: found.into_iter().map(|(_, record)| record).collect(), next })
-}
-
-/// Finds one more in a file than are wanted.
-fn search_file(
-    snapshot: &Snapshot<'_>,
-    (query, needle): (&LogQuery, Option<&str>),
-    found: &mut Vec<(LogCursor, StoredLog)>,
-) -> rusqlite::Result<()> {
-    let service = match &query.service {
-        None => None,
-        Some(service) => match snapshot.word(service)? {
-            Some(word) => Some(word),
-            None => return Ok(()),
-        },
-    };
-    let after = query.after.as_ref();
-    let latest = after.map_or(i64::MAX, |after| after.time_unix_nanos).min(*query.times.end());
-    let mut all = snapshot.file().prepare_cached(
-        "SELECT id, time, block, offset, service, severity FROM log WHERE time BETWEEN ?1 AND ?2
-         ORDER BY time DESC, id DESC",
-    )?;
-    let mut rows = all.query(params![*query.times.start(), latest])?;
-    while let Some(row) = rows.next()? {
-        let cursor =
-            LogCursor { time_unix_nanos: row.get(1)?, file: snapshot.segment.name(), id: row.get(0)? };
-        let (of, severity): (u32, u8) = (row.get(4)?, row.get(5)?);
-        let fits = service.is_none_or(|service| service == of) && severity >= query.min_severity;
-        if !fits || after.is_some_and(|after| cursor >= *after) {
-            continue;
-        }
-        if let Some(record) = read(snapshot, row, needle)? {
-            found.push((cursor, record));
-        }
-        if found.len() > query.limit {
-            break;
+    let segments = reader.shared.segments();
+    let mut streams = Vec::with_capacity(segments.len());
+    for segment in &segments {
+        if let Some(snapshot) = reader.snapshot(segment)? {
+            let service = service(&snapshot, query);
+            if let Some(service) = reader.tolerate(segment, service)? {
+                streams.push(Stream::new(snapshot, service));
+            }
         }
     }
-    Ok(())
+    let needle = query.text.as_deref().map(str::to_ascii_lowercase);
+    let mut page = LogPage::default();
+    let (limit, most_records) = (query.limit.max(1), query.most_records.max(1));
+    let mut opened = 0;
+    while let Some((place, at)) = next(reader, query, &mut streams)? {
+        // Only now it is certain that there is more.
+        if page.records.len() == limit || opened >= most_records {
+            return Ok(page);
+        }
+        opened += usize::from(needle.is_some());
+        let Stream { snapshot, file, .. } = &streams[at];
+        let record = read(snapshot, (place.block, place.offset, place.time), needle.as_deref());
+        page.records.extend(reader.tolerate(snapshot.segment, record)?);
+        page.next = Some(LogCursor { time_unix_nanos: place.time, file: file.clone(), id: place.id });
+    }
+    page.next = None;
+    Ok(page)
+}
+
+/// How many rows of a file are read at once.
+const ROWS: i64 = 256;
+
+/// The service that is asked for, in the words of a file: none if nothing in it can fit, and none in it if all do.
+fn service(snapshot: &Snapshot<'_>, query: &LogQuery) -> rusqlite::Result<Option<Option<u32>>> {
+    match &query.service {
+        None => Ok(Some(None)),
+        Some(service) => Ok(snapshot.word(service)?.map(Some)),
+    }
+}
+
+/// Where a record lies in a file.
+#[derive(Clone, Copy)]
+struct Place {
+    id: i64,
+    time: i64,
+    block: i64,
+    offset: i64,
+}
+
+/// The records of one file that fit as far as their rows tell, latest first.
+struct Stream<'a> {
+    snapshot: Snapshot<'a>,
+    /// The name of the file.
+    file: String,
+    service: Option<u32>,
+    read: VecDeque<Place>,
+    /// The last row that was read, whether or not it fits.
+    after: Option<(i64, i64)>,
+    is_done: bool,
+}
+
+impl<'a> Stream<'a> {
+    fn new(snapshot: Snapshot<'a>, service: Option<u32>) -> Self {
+        let file = snapshot.segment.name();
+        Self { snapshot, file, service, read: VecDeque::new(), after: None, is_done: false }
+    }
+
+    /// Reads more rows until one fits.
+    fn fill(&mut self, query: &LogQuery) -> rusqlite::Result<()> {
+        while self.read.is_empty() && !self.is_done {
+            // Should it fail, there is nothing more in this file.
+            self.is_done = true;
+            self.is_done = self.read_rows(query)? < ROWS;
+        }
+        Ok(())
+    }
+
+    fn read_rows(&mut self, query: &LogQuery) -> rusqlite::Result<i64> {
+        let latest = query.after.as_ref().map_or(i64::MAX, |after| after.time_unix_nanos);
+        let (time, id) = self.after.unwrap_or((latest.min(*query.times.end()), i64::MAX));
+        let mut all = self.snapshot.file().prepare_cached(
+            "SELECT id, time, block, offset, service, severity FROM log INDEXED BY log_time
+             WHERE time BETWEEN ?1 AND ?2 AND NOT (time = ?2 AND id >= ?3) ORDER BY time DESC, id DESC LIMIT ?4",
+        )?;
+        let mut rows = all.query(params![*query.times.start(), time, id, ROWS])?;
+        let mut seen = 0;
+        while let Some(row) = rows.next()? {
+            seen += 1;
+            let place = Place { id: row.get(0)?, time: row.get(1)?, block: row.get(2)?, offset: row.get(3)? };
+            self.after = Some((place.time, place.id));
+            let (of, severity): (u32, u8) = (row.get(4)?, row.get(5)?);
+            let is_behind = query.after.as_ref().is_none_or(|after| {
+                (place.time, &self.file, place.id) < (after.time_unix_nanos, &after.file, after.id)
+            });
+            if is_behind && severity >= query.min_severity && self.service.is_none_or(|service| service == of)
+            {
+                self.read.push_back(place);
+            }
+        }
+        Ok(seen)
+    }
+}
+
+/// Takes the latest record of all files, with the number of its file.
+fn next(
+    reader: &Reader,
+    query: &LogQuery,
+    streams: &mut [Stream<'_>],
+) -> Result<Option<(Place, usize)>, ReadError> {
+    for stream in streams.iter_mut() {
+        let filled = stream.fill(query);
+        reader.tolerate(stream.snapshot.segment, filled)?;
+    }
+    let head = |(at, stream): (usize, &Stream<'_>)| Some((*stream.read.front()?, at));
+    // In the order of the cursors, which know the files by their names.
+    let latest = streams
+        .iter()
+        .enumerate()
+        .filter_map(head)
+        .max_by_key(|(place, at)| (place.time, streams[*at].file.as_str(), place.id));
+    if let Some((_, at)) = latest {
+        streams[at].read.pop_front();
+    }
+    Ok(latest)
 }
 
 /// Reads the log records of a trace in one file.
@@ -139,16 +222,19 @@ pub(super) fn logs_of(
     let mut all = snapshot.file().prepare_cached(query)?;
     let mut rows = all.query([low(trace.get())])?;
     while let Some(row) = rows.next()? {
-        let record = read(snapshot, row, None)?;
+        let record = read(snapshot, (row.get(2)?, row.get(3)?, row.get(1)?), None)?;
         found.extend(record.filter(|log| log.record.trace_id == trace.to_bytes()));
     }
     Ok(())
 }
 
-/// Reads the record that a row tells the place of, if it mentions what is looked for.
-fn read(snapshot: &Snapshot<'_>, row: &Row<'_>, needle: Option<&str>) -> rusqlite::Result<Option<StoredLog>> {
-    let block = snapshot.block(row.get(2)?)?;
-    let offset: i64 = row.get(3)?;
+/// Reads the record of a block, an offset and a time, if it mentions what is looked for.
+fn read(
+    snapshot: &Snapshot<'_>,
+    (block, offset, time): (i64, i64, i64),
+    needle: Option<&str>,
+) -> rusqlite::Result<Option<StoredLog>> {
+    let block = snapshot.block(block)?;
     let Some(entry) = block::entries(&block, offset as usize).next() else { return Ok(None) };
     let mut raw = Vec::new();
     entry.write((0, 0), &mut raw);
@@ -161,5 +247,5 @@ fn read(snapshot: &Snapshot<'_>, row: &Row<'_>, needle: Option<&str>) -> rusqlit
         snapshot.report("a log record cannot be decoded");
         return Ok(None);
     };
-    Ok(Some(StoredLog { time_unix_nanos: row.get(1)?, record, origin }))
+    Ok(Some(StoredLog { time_unix_nanos: time, record, origin }))
 }

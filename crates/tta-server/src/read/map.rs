@@ -1,12 +1,14 @@
-//! Who calls whom.
+//! Who calls whom, and what each of them did.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use rusqlite::params;
 
-use super::red::RedPoint;
+use super::red::{RedPoint, RedSeries, series};
+use super::snapshot::Snapshot;
+use super::sums::{Key, Steps, Sums, Table, add_runs, add_summed};
 use super::{ReadError, Reader, Times};
+use crate::store::Shape;
 use crate::store::bins::{Tally, minute};
 use crate::store::rollup::add_row;
 
@@ -34,9 +36,6 @@ pub struct Call {
     pub executions: RedPoint,
 }
 
-/// A service and a place in it.
-type End = (Arc<str>, Arc<str>);
-
 /// Reads the calls that started in the minutes that a time touches, by caller and callee.
 ///
 /// What was committed in the last half second may be missing, and spans whose parent came much later or not at all.
@@ -46,7 +45,7 @@ type End = (Arc<str>, Arc<str>);
 /// When the files cannot be read.
 pub fn calls(reader: &Reader, times: &Times, by: MapBy) -> Result<Vec<Call>, ReadError> {
     let (first, last) = (minute(*times.start()), minute(*times.end()));
-    let mut sums: HashMap<(End, End), Tally> = HashMap::new();
+    let mut sums: HashMap<(Key, Key), Tally> = HashMap::new();
     reader.each(|snapshot| {
         let query = "SELECT count, errors, total, bins, caller.service, caller.place, callee.service, callee.place
              FROM edge JOIN node AS caller ON caller.id = edge.caller JOIN node AS callee ON callee.id = edge.callee
@@ -70,7 +69,7 @@ pub fn calls(reader: &Reader, times: &Times, by: MapBy) -> Result<Vec<Call>, Rea
     })?;
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let call = |((caller, callee), tally): ((End, End), Tally)| Call {
+    let call = |((caller, callee), tally): ((Key, Key), Tally)| Call {
         caller_service: caller.0.to_string(),
         caller: caller.1.to_string(),
         callee_service: callee.0.to_string(),
@@ -78,4 +77,56 @@ pub fn calls(reader: &Reader, times: &Times, by: MapBy) -> Result<Vec<Call>, Rea
         executions: RedPoint::of(&tally, (*times.start()).max(0)),
     };
     Ok(sums.into_iter().map(call).collect())
+}
+
+/// Reads what was executed at each place of a map [by primitive](MapBy::Primitive), in one point for the minutes that a time touches:
+/// the executions of a primitive, or those of an operation whose spans name no primitive.
+///
+/// # Errors
+///
+/// When the files cannot be read.
+pub fn places(reader: &Reader, times: &Times) -> Result<Vec<RedSeries>, ReadError> {
+    let steps = Steps::new(times, 0);
+    let mut sums = Sums::new();
+    reader.each(|snapshot| {
+        let primitives = |shape: &Shape| match shape.primitive {
+            0 => Ok(None),
+            primitive => Ok(Some((snapshot.text(shape.service)?, snapshot.text(primitive)?))),
+        };
+        add_summed(snapshot, (Table::Primitives, steps), primitives, &mut sums)?;
+        add_runs(snapshot, (Table::Primitives.rolled(snapshot)?, steps), primitives, &mut sums)?;
+        let bare = bare(snapshot)?;
+        let operations = |shape: &Shape, wanted: Bare| {
+            let fits = shape.primitive == 0 && bare.get(&(shape.service, shape.name)) == Some(&wanted);
+            fits.then(|| Ok((snapshot.text(shape.service)?, snapshot.text(shape.name)?))).transpose()
+        };
+        let always = |shape: &Shape| operations(shape, Bare::Always);
+        add_summed(snapshot, (Table::Operations, steps), always, &mut sums)?;
+        add_runs(snapshot, (Table::Operations.rolled(snapshot)?, steps), always, &mut sums)?;
+        if bare.values().any(|bare| *bare == Bare::Sometimes) {
+            // Their sums do not tell the spans apart.
+            add_runs(snapshot, (0, steps), |shape| operations(shape, Bare::Sometimes), &mut sums)?;
+        }
+        Ok(())
+    })?;
+    Ok(series(sums))
+}
+
+/// Whether the spans of an operation name no primitive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bare {
+    Always,
+    Sometimes,
+}
+
+/// The operations that have spans which name no primitive, by service and name.
+fn bare(snapshot: &Snapshot<'_>) -> rusqlite::Result<HashMap<(u32, u32), Bare>> {
+    let query =
+        "SELECT service, name, max(primitive) FROM shape GROUP BY service, name HAVING min(primitive) = 0";
+    let mut all = snapshot.file().prepare_cached(query)?;
+    let found = all.query_map([], |row| {
+        let bare = if row.get::<_, i64>(2)? == 0 { Bare::Always } else { Bare::Sometimes };
+        Ok(((row.get(0)?, row.get(1)?), bare))
+    });
+    found?.collect()
 }

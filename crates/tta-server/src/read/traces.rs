@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use tta_model::TraceId;
 
+use super::outline::outline;
 use super::spans::{Cursor, Mark, SpanHit, SpanQuery};
-use super::trace::trace;
 use super::{ReadError, Reader, search};
 
 /// How many spans are asked for at once, at least.
@@ -86,9 +86,9 @@ fn is_told(
     hit: &SpanHit,
 ) -> Result<bool, ReadError> {
     let Some(from) = from else { return Ok(false) };
-    let stored = trace(reader, hit.trace_id)?;
-    let starts = stored.spans.iter().map(|stored| stored.span.start_time_unix_nano);
-    let last = starts.max().and_then(|last| i64::try_from(last).ok()).unwrap_or(i64::MAX);
+    let starts = outline(reader, hit.trace_id)?.spans;
+    let last = starts.iter().map(|span| span.start_unix_nanos).max();
+    let last = last.and_then(|last| i64::try_from(last).ok()).unwrap_or(i64::MAX);
     let first = from.after.start_unix_nanos.max(*query.times.start());
     let last = last.min(*query.times.end());
     if last < first {

@@ -183,9 +183,10 @@ impl SegmentWriter {
                 session,
                 usage.prompt_tokens.cast_signed(),
                 usage.completion_tokens.cast_signed(),
-                usage.cost_usd
+                usage.cost_usd,
+                usage.is_unpriced
             ];
-            let insert = "INSERT INTO model_call VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+            let insert = "INSERT INTO model_call VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
             self.file.prepare_cached(insert)?.execute(values)?;
         }
         Ok(Written { shape, row })

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension, params};
+use tta_model::name::span;
 
 use crate::varint;
 use crate::wire::{Group, SpanRef, Word};
@@ -17,11 +18,42 @@ const ENVELOPES: usize = 1_024;
 pub(crate) const UNKNOWN_SERVICE: &str = "unknown_service";
 
 /// What the program's code decides of a span, with the numbers it has in this file.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
-    pub(super) id: u32,
-    pub(super) service: u32,
-    pub(super) name: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) id: u32,
+    pub(crate) service: u32,
+    pub(crate) name: u32,
+    /// Zero if it names none.
+    pub(crate) primitive: u32,
+    /// Zero if it names none.
+    pub(crate) workflow: u32,
+    /// Whether it is a run of the workflow, and not only a part of one.
+    pub(crate) is_run: bool,
+}
+
+impl Shape {
+    /// Reads a shape of a file; none if it is not there.
+    pub(crate) fn read(file: &Connection, id: u32) -> rusqlite::Result<Option<Self>> {
+        let query = "SELECT service, name, primitive, workflow FROM shape WHERE id = ?1";
+        let found = file.prepare_cached(query)?.query_row([id], |row| {
+            let [service, name, primitive, workflow] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
+            Ok(Self { id, service, name, primitive, workflow, is_run: false })
+        });
+        let Some(shape) = found.optional()? else { return Ok(None) };
+        let is_run = shape.workflow != 0 && is_run(&text(file, shape.name)?, &text(file, shape.workflow)?);
+        Ok(Some(Self { is_run, ..shape }))
+    }
+}
+
+/// Whether a span of this name is a run of the workflow that it names.
+fn is_run(name: &str, workflow: &str) -> bool {
+    !workflow.is_empty() && span::workflow(workflow) == name
+}
+
+fn text(file: &Connection, word: u32) -> rusqlite::Result<String> {
+    let found =
+        file.prepare_cached("SELECT text FROM word WHERE id = ?1")?.query_row([word], |row| row.get(0));
+    Ok(found.optional()?.unwrap_or_default())
 }
 
 /// A group of a request, with the numbers it has in this file.
@@ -110,7 +142,10 @@ impl Interner {
         for (id, word) in words.iter_mut().zip(OF_SHAPE) {
             *id = self.word(file, span.word(word).text(body))?;
         }
-        let shape = Shape { id: find_shape(file, (service, name, span.kind), words)?, service, name };
+        let id = find_shape(file, (service, name, span.kind), words)?;
+        let [primitive, _, workflow, ..] = words;
+        let is_run = is_run(span.name.text(body), span.word(Word::Workflow).text(body));
+        let shape = Shape { id, service, name, primitive, workflow, is_run };
         make_room(&mut self.shapes, SHAPES);
         self.shapes.insert(self.key.as_slice().into(), shape);
         Ok(shape)
@@ -145,6 +180,16 @@ fn find_shape(file: &Connection, of: (u32, u32, u8), words: [u32; 6]) -> rusqlit
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         values,
     )
+}
+
+/// The number of something that is summed up beside operations, which is made if it is new.
+pub(super) fn unit(file: &Connection, kind: u8, (service, name): (u32, u32)) -> rusqlite::Result<u32> {
+    let values = params![kind, service, name];
+    let find = "SELECT id FROM unit WHERE kind = ?1 AND service = ?2 AND name = ?3";
+    match file.prepare_cached(find)?.query_row(values, |row| row.get(0)).optional()? {
+        Some(id) => Ok(id),
+        None => insert(file, "INSERT INTO unit (kind, service, name) VALUES (?1, ?2, ?3)", values),
+    }
 }
 
 /// The number of a pair in a table of pairs, which is made if it is new.

@@ -37,7 +37,7 @@ use std::time::{Duration, SystemTime};
 
 pub use bins::RELATIVE_ERROR;
 pub(crate) use ingest::low;
-pub(crate) use intern::UNKNOWN_SERVICE;
+pub(crate) use intern::{Shape, UNKNOWN_SERVICE};
 pub use queue::{Batch, Ticket};
 pub(crate) use replay::{ids, rolled};
 pub(crate) use shared::Shared;

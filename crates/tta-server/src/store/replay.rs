@@ -1,11 +1,15 @@
 //! Makes up, when a file is opened, for the sums that were not written when the last process ended.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::block::{self, Opener};
 use super::edges::{Call, Edges};
-use super::intern::{UNKNOWN_SERVICE, service_of};
-use super::rollup::{ROLLED_PART, ROLLED_RUN, Red};
+use super::intern::{Shape, UNKNOWN_SERVICE, service_of};
+use super::rollup::{ROLLED_PART, ROLLED_RUN, ROLLED_UNIT, Red};
 use super::run;
 use crate::wire::field::Slice;
 use crate::wire::{Word, span};
@@ -27,19 +31,25 @@ pub(crate) fn rolled(file: &Connection, key: &str) -> rusqlite::Result<i64> {
 }
 
 fn replay_runs(file: &Connection, red: &mut Red) -> rusqlite::Result<()> {
-    let after = rolled(file, ROLLED_RUN)?;
-    let mut runs = file.prepare_cached("SELECT spans FROM run WHERE id > ?1")?;
-    let mut shape = file.prepare_cached("SELECT service, name FROM shape WHERE id = ?1")?;
-    let mut found = runs.query([after])?;
+    let (operations, units) = (rolled(file, ROLLED_RUN)?, rolled(file, ROLLED_UNIT)?);
+    let mut runs = file.prepare_cached("SELECT id, spans FROM run WHERE id > ?1")?;
+    let mut found = runs.query([operations.min(units)])?;
+    let mut shapes: HashMap<u32, Option<Shape>, RandomState> = HashMap::default();
     let mut rows = Vec::new();
     while let Some(written) = found.next()? {
-        if run::read(written.get_ref(0)?.as_blob()?, &mut rows).is_none() {
+        if run::read(written.get_ref(1)?.as_blob()?, &mut rows).is_none() {
             continue;
         }
+        let is_in_operations = written.get::<_, i64>(0)? <= operations;
         for row in &rows {
-            let key = shape.query_row([row.shape], |found| Ok((found.get(0)?, found.get(1)?))).optional()?;
-            if let Some(key) = key {
-                red.add(key, row);
+            let shape = match shapes.entry(row.shape) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => *new.insert(Shape::read(file, row.shape)?),
+            };
+            match shape {
+                Some(shape) if is_in_operations => red.add_to_units(shape, row),
+                Some(shape) => red.add(shape, row),
+                None => {}
             }
         }
     }

@@ -12,8 +12,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::OpenError;
 
 /// The scripts that made the schema what it is, in their order. The version of a file is how many it has had.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/1_spans.sql"), include_str!("schema/2_logs_and_metrics.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1_spans.sql"),
+    include_str!("schema/2_logs_and_metrics.sql"),
+    include_str!("schema/3_units.sql"),
+];
 
 const ENDING: &str = "sqlite";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -207,8 +210,11 @@ pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
             | rusqlite::Error::IntegralValueOutOfRange(..)
             | rusqlite::Error::Utf8Error(..)
     );
+    // Every file is brought up to date when it is opened, so what is missing could not be made in it.
+    let is_incomplete = || error.to_string().starts_with("no such ");
     conversion
         || matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        || is_incomplete()
 }
 
 #[cfg(test)]

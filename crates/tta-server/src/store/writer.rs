@@ -217,9 +217,7 @@ impl Writer {
                     written = rest;
                     let calls = calls(&mut self.edges, batch, these);
                     self.edges.add(&calls);
-                    these
-                        .iter()
-                        .for_each(|span| self.red.add((span.shape.service, span.shape.name), &span.row));
+                    these.iter().for_each(|span| self.red.add(span.shape, &span.row));
                     segment.spans.fetch_add(these.len() as u64, Relaxed);
                     let starts = || these.iter().map(|span| span.row.start);
                     segment.first.fetch_min(starts().min().unwrap_or(i64::MAX), Relaxed);

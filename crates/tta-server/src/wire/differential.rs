@@ -144,6 +144,7 @@ fn a_span_that_is_kept_is_what_a_decoder_reads() {
             {
                 assert_eq!(found.word(Word::Workflow).text(&scanned.body), flow);
             }
+            check_glance(found.raw.of(&scanned.body), &span);
         }
         for group in &scanned.groups {
             let mut message = Vec::new();
@@ -154,6 +155,22 @@ fn a_span_that_is_kept_is_what_a_decoder_reads() {
         }
         Some(scanned.spans.len())
     });
+}
+
+/// What is looked at is what a decoder reads.
+fn check_glance(raw: &[u8], span: &Span) {
+    let seen = super::glance(raw).expect("what is kept can be looked at");
+    let parent = span.parent_span_id[..].try_into().map_or(0, u64::from_be_bytes);
+    assert_eq!((seen.parent, seen.has_parent), (parent, !span.parent_span_id.is_empty()));
+    assert_eq!((seen.start, seen.end), (span.start_time_unix_nano, span.end_time_unix_nano));
+    assert_eq!(seen.name.text(raw), span.name);
+    let code = span.status.as_ref().map_or(0, |status| status.code);
+    let number = |code| u8::try_from(code).unwrap_or(0);
+    assert_eq!((seen.kind, seen.status), (number(span.kind), number(code)));
+    let last = span.attributes.iter().rfind(|attribute| attribute.key == a::WORKFLOW_NAME.key);
+    let flow = last.and_then(|last| last.value.as_ref()?.value.as_ref());
+    let flow = if let Some(Value::StringValue(flow)) = flow { flow } else { "" };
+    assert_eq!(seen.workflow.text(raw), flow);
 }
 
 fn duration(span: &Span) -> i64 {

@@ -9,6 +9,8 @@ mod differential;
 mod envelope;
 pub(crate) mod field;
 pub(crate) mod fingerprint;
+mod gen_ai;
+mod glance;
 mod logs;
 mod metrics;
 pub(crate) mod schema;
@@ -18,6 +20,7 @@ mod traces;
 use std::fmt;
 
 pub(crate) use envelope::{Group, attributes, first_group};
+pub(crate) use glance::{Glance, glance};
 pub use logs::Logs;
 pub use metrics::Metrics;
 pub(crate) use span::{SpanRef, Word};

@@ -3,6 +3,7 @@
 use tta_model::name::attribute as a;
 
 use super::field::{Fields, Slice, Wire};
+use super::gen_ai::{Said, cost, tokens};
 use super::schema::{self, KEY_VALUE, Kind, SPAN};
 use super::{Rejection, fingerprint};
 
@@ -27,7 +28,10 @@ pub(crate) const WORDS: usize = 8;
 pub(crate) struct Usage {
     pub(crate) prompt_tokens: u64,
     pub(crate) completion_tokens: u64,
+    /// Zero if it is not known.
     pub(crate) cost_usd: f64,
+    /// Whether it used tokens of which nobody said what they cost.
+    pub(crate) is_unpriced: bool,
 }
 
 /// A span of a request.
@@ -72,10 +76,13 @@ pub(crate) fn scan(buffer: &[u8], raw: Slice, attributes: &mut Vec<u64>) -> Resu
     let mut span = SpanRef { raw, ..SpanRef::default() };
     let (mut trace, mut id, mut parent) = (Slice::default(), Slice::default(), Slice::default());
     let (mut start, mut end) = (0, 0);
+    let mut said = Said::default();
     let mut fields = Fields::new(buffer, raw);
     while let Some((number, value)) = fields.next()? {
         match (number, value) {
-            (9, Wire::Bytes(found)) => attributes.extend(take_attribute(buffer, found, &mut span)?),
+            (9, Wire::Bytes(found)) => {
+                attributes.extend(take_attribute(buffer, found, (&mut span, &mut said))?)
+            }
             (1, Wire::Bytes(found)) => trace = found,
             (2, Wire::Bytes(found)) => id = found,
             (4, Wire::Bytes(found)) => parent = found,
@@ -90,6 +97,7 @@ pub(crate) fn scan(buffer: &[u8], raw: Slice, attributes: &mut Vec<u64>) -> Resu
             _ => schema::check_field(buffer, SPAN.kind(number), value, 0)?,
         }
     }
+    said.finish(&mut span);
     span.trace = u128::from_be_bytes(bytes(trace.of(buffer), Rejection::TraceId)?);
     span.id = u64::from_be_bytes(bytes(id.of(buffer), Rejection::SpanId)?);
     if !parent.is_empty() {
@@ -191,12 +199,21 @@ const SESSION_ID: &[u8] = a::SESSION_ID.key.as_bytes();
 const LLM_PROMPT_TOKENS: &[u8] = a::LLM_PROMPT_TOKENS.key.as_bytes();
 const LLM_COMPLETION_TOKENS: &[u8] = a::LLM_COMPLETION_TOKENS.key.as_bytes();
 const LLM_COST_USD: &[u8] = a::LLM_COST_USD.key.as_bytes();
+const LLM_UNPRICED: &[u8] = a::LLM_UNPRICED.key.as_bytes();
 
 #[inline]
-fn take_attribute(buffer: &[u8], message: Slice, span: &mut SpanRef) -> Result<Option<u64>, Rejection> {
+fn take_attribute(
+    buffer: &[u8],
+    message: Slice,
+    (span, said): (&mut SpanRef, &mut Said),
+) -> Result<Option<u64>, Rejection> {
     let (key, found) = attribute(buffer, message)?;
     let hash = fingerprint::of(buffer, key, found);
-    let word = match key.of(buffer) {
+    let key = key.of(buffer);
+    if said.take(buffer, key, found) {
+        return Ok(hash);
+    }
+    let word = match key {
         PRIMITIVE_NAME => Word::Primitive,
         PRIMITIVE_TYPE => Word::PrimitiveType,
         WORKFLOW_NAME => Word::Workflow,
@@ -205,42 +222,19 @@ fn take_attribute(buffer: &[u8], message: Slice, span: &mut SpanRef) -> Result<O
         LLM_MODEL_NAME => Word::Model,
         AGENT_ID => Word::Agent,
         SESSION_ID => Word::Session,
-        LLM_PROMPT_TOKENS => {
-            span.usage.get_or_insert_default().prompt_tokens = tokens(found);
+        _ => {
+            match key {
+                LLM_PROMPT_TOKENS => said.prompt_tokens = tokens(found),
+                LLM_COMPLETION_TOKENS => said.completion_tokens = tokens(found),
+                LLM_COST_USD => said.cost_usd = cost(found),
+                LLM_UNPRICED => said.is_unpriced = found == Found::Bool(true),
+                _ => {}
+            }
             return Ok(hash);
         }
-        LLM_COMPLETION_TOKENS => {
-            span.usage.get_or_insert_default().completion_tokens = tokens(found);
-            return Ok(hash);
-        }
-        LLM_COST_USD => {
-            span.usage.get_or_insert_default().cost_usd = cost(found);
-            return Ok(hash);
-        }
-        _ => return Ok(hash),
     };
     if let Found::Text(text) = found {
         span.words[word as usize] = text;
     }
     Ok(hash)
-}
-
-/// Counts below zero are nonsense, and would take away from what others spent.
-fn tokens(found: Found) -> u64 {
-    match found {
-        Found::Int(count) => u64::try_from(count).unwrap_or(0).min(MOST_TOKENS),
-        Found::Float(count) if count > 0.0 => (count as u64).min(MOST_TOKENS),
-        _ => 0,
-    }
-}
-
-/// More than any call has; sums of what is below cannot overflow.
-const MOST_TOKENS: u64 = 1 << 40;
-
-fn cost(found: Found) -> f64 {
-    match found {
-        Found::Float(cost) if cost.is_finite() => cost.max(0.0),
-        Found::Int(cost) => (cost as f64).max(0.0),
-        _ => 0.0,
-    }
 }

@@ -49,7 +49,7 @@ fn whole(store: &Store) -> usize {
 /// Asks everything else: nothing fails, however little is left.
 fn ask_all(store: &Store) {
     let reader = store.reader();
-    let red = RedQuery { service: None, name: None, times: ALWAYS, step_minutes: 1, by: RedBy::Operation };
+    let red = RedQuery { step_minutes: 1, by: RedBy::Operation, ..RedQuery::default() };
     read::red(&reader, &red).expect("damage is no error");
     read::calls(&reader, &ALWAYS, MapBy::Primitive).expect("damage is no error");
     read::cost(&reader, &CostQuery { times: ALWAYS, by: CostBy::Agent }).expect("damage is no error");

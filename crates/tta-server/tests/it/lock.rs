@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use tta_server::{OpenError, Options, Store};
 
-use super::support::{count, open, put, request, span};
+use super::support::{as_of_version_2, count, open, put, request, settle, span};
 
 #[test]
 fn one_process_at_a_time() {
@@ -48,14 +48,19 @@ fn a_file_of_an_earlier_version_is_brought_up_to_date() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = one_file(directory.path());
     // As the first version left it: without logs and metrics.
+    as_of_version_2(&file);
     let earlier = Connection::open(&file).expect("it opens");
     earlier.execute_batch("DROP TABLE log; DROP TABLE metric; PRAGMA user_version = 1").expect("it is done");
     drop(earlier);
     let store = open(directory.path());
     assert_eq!((count(&store, 1), store.damage()), (1, Vec::new()));
     put(&store, request(vec![("shop", vec![span(2, 1)])]));
-    let version: i64 = Connection::open(&file)
-        .and_then(|file| file.query_row("PRAGMA user_version", [], |row| row.get(0)))
-        .expect("it is read");
-    assert_eq!((count(&store, 2), version), (1, 2));
+    settle(&store);
+    let ask = |query: &str| -> i64 {
+        let file = Connection::open(&file).expect("it opens");
+        file.query_row(query, [], |row| row.get(0)).expect("it is read")
+    };
+    assert_eq!((count(&store, 2), ask("PRAGMA user_version")), (1, 3));
+    // What it had before is in the new sums as well.
+    assert_eq!(ask("SELECT value FROM meta WHERE key = 'rolled unit'"), ask("SELECT max(id) FROM run"));
 }

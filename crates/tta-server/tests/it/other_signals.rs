@@ -1,5 +1,9 @@
 //! Logs and metrics.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value::Value};
@@ -11,8 +15,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
     summary_data_point::ValueAtQuantile,
 };
 use prost::Message;
-use tta_server::read::{self, ALWAYS, LogQuery};
-use tta_server::{Batch, Logs, Metrics, Rejection, Store};
+use tta_server::read::{self, ALWAYS, LogQuery, StoredLog};
+use tta_server::{Batch, Clock, Logs, Metrics, Options, Rejection, Store};
 
 use super::support::{NOW, id, open, put, request, resource, span, text};
 
@@ -74,6 +78,62 @@ fn log_records_are_found_by_trace_time_and_text() {
     );
     let early = NOW as i64 + 3..=NOW as i64 + 7;
     assert_eq!(count(LogQuery { times: early, ..LogQuery::default() }), 5);
+}
+
+#[test]
+fn a_search_in_log_records_ends_early_and_goes_on_where_it_ended() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let day = Arc::new(AtomicU64::new(20_000));
+    let mut options = Options::new(directory.path());
+    options.max_age = Duration::from_secs(u64::from(u32::MAX));
+    let today = Arc::clone(&day);
+    options.clock =
+        Clock::new(move || UNIX_EPOCH + Duration::from_secs(86_400 * today.load(Ordering::Relaxed)));
+    let kept = Store::open(options).expect("it opens");
+    // Records of the same times in several files.
+    for file in 0..3 {
+        day.store(20_000 + file, Ordering::Relaxed);
+        let service = if file == 1 { "bank" } else { "shop" };
+        let records = (file..600).map(|n| record(n / 3 * 3 + file % 2)).collect();
+        store(logs(service, records).into(), &kept);
+    }
+    assert_eq!(kept.stats().files, 3);
+    let reader = kept.reader();
+    let pages = |query: &LogQuery| {
+        let (mut query, mut found, mut pages, mut short) = (query.clone(), Vec::new(), 0, 0);
+        loop {
+            let page = read::logs(&reader, &query).expect("it is read");
+            assert!(page.records.len() <= query.limit);
+            (pages, short) = (pages + 1, short + u64::from(page.records.len() < query.limit));
+            found.extend(page.records);
+            query.after = page.next;
+            if query.after.is_none() {
+                return (found, pages, short);
+            }
+        }
+    };
+    for (text, service, min_severity) in [
+        (None, None, 0),
+        (Some("lINE 14"), None, 0),
+        (Some("line 5"), Some("shop"), 9),
+        (Some("no"), None, 0),
+    ] {
+        let (text, service) = (text.map(String::from), service.map(String::from));
+        let all = LogQuery { text, service, min_severity, limit: 10_000, ..LogQuery::default() };
+        let (expect, whole, _) = pages(&all);
+        let is = |log: &StoredLog| log.record.severity_number >= i32::from(min_severity);
+        assert!(whole == 1 && expect.is_sorted_by(|one, other| one.time_unix_nanos >= other.time_unix_nanos));
+        assert!(expect.iter().all(is));
+        for (limit, most_records) in [(1, usize::MAX), (7, 0), (7, 1), (7, 100), (200, 50)] {
+            let (found, pages, short) = pages(&LogQuery { limit, most_records, ..all.clone() });
+            assert_eq!(found, expect, "{limit} {most_records}");
+            assert!(all.text.is_none() || most_records > 1_000 || pages > 5 && short > 0, "{pages} {short}");
+        }
+    }
+    let found = pages(&LogQuery { text: Some(String::from("line 14")), ..LogQuery::default() }).0.len();
+    let mentioned = |n: u64| format!("Line {n}").contains("Line 14");
+    let sent = (0..3_u64).flat_map(|file| (file..600_u64).map(move |n| n / 3 * 3 + file % 2));
+    assert_eq!(found, sent.filter(|n| mentioned(*n)).count());
 }
 
 #[test]

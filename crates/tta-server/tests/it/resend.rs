@@ -1,11 +1,11 @@
 //! A batch that is sent again counts once.
 
-use tta_server::read::{self, ALWAYS, RedBy, RedQuery, SpanQuery};
+use tta_server::read::{self, RedQuery, SpanQuery};
 
 use super::support::{count, id, open, put, request, settle, span, text};
 
 fn counted(store: &tta_server::Store) -> u64 {
-    let total = RedQuery { service: None, name: None, times: ALWAYS, step_minutes: 0, by: RedBy::Total };
+    let total = RedQuery::default();
     let series = read::red(&store.reader(), &total).expect("it is read");
     series.iter().flat_map(|series| &series.points).map(|point| point.count).sum()
 }

@@ -80,3 +80,13 @@ pub(crate) fn open(directory: &std::path::Path) -> Store {
 pub(crate) fn count(store: &Store, trace: u128) -> usize {
     tta_server::read::trace(&store.reader(), id(trace)).expect("it is read").spans.len()
 }
+
+/// Makes a file as the second version of its schema left it: without sums of units, and not knowing which calls have no price.
+pub(crate) fn as_of_version_2(file: &std::path::Path) {
+    let changes =
+        "DROP VIEW primitive_minutes; DROP VIEW workflow_minutes; DROP VIEW model_calls; DROP TABLE unit;
+         DROP TABLE unit_red; DELETE FROM meta WHERE key = 'rolled unit';
+         ALTER TABLE model_call DROP COLUMN unpriced; PRAGMA user_version = 2";
+    let file = rusqlite::Connection::open(file).expect("it opens");
+    file.execute_batch(changes).expect("it is done");
+}

@@ -32,6 +32,7 @@ const OPERATIONS: &[&str] = &[
     "execute_tool",
     "generate_content",
     "invoke_agent",
+    "invoke_workflow",
     "text_completion",
 ];
 
@@ -189,6 +190,7 @@ attributes! {
     // Model calls, by the names of the OpenTelemetry GenAI conventions.
     GEN_AI_OPERATION_NAME = "gen_ai.operation.name": Text, "", Enumerated(OPERATIONS), "what was asked of the model";
     GEN_AI_PROVIDER_NAME = "gen_ai.provider.name": Text, "", ByConfiguration, "the provider of the model";
+    GEN_AI_SYSTEM = "gen_ai.system": Text, "", ByConfiguration, "the provider of the model, as older versions of the conventions call it";
     GEN_AI_REQUEST_MODEL = "gen_ai.request.model": Text, "", ByConfiguration, "the model that was asked for";
     GEN_AI_REQUEST_TEMPERATURE = "gen_ai.request.temperature": Float, "1", Unbounded, "the temperature of the request";
     GEN_AI_REQUEST_TOP_P = "gen_ai.request.top_p": Float, "1", Unbounded, "the nucleus of the sampling";
@@ -206,6 +208,8 @@ attributes! {
     GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk": Float, "s", Unbounded, "the time from the request to the first chunk";
     GEN_AI_USAGE_INPUT_TOKENS = "gen_ai.usage.input_tokens": Int, "{token}", Unbounded, "how many tokens the request had, cached ones included";
     GEN_AI_USAGE_OUTPUT_TOKENS = "gen_ai.usage.output_tokens": Int, "{token}", Unbounded, "how many tokens the answer had";
+    GEN_AI_USAGE_PROMPT_TOKENS = "gen_ai.usage.prompt_tokens": Int, "{token}", Unbounded, "how many tokens the request had, as older versions of the conventions call it";
+    GEN_AI_USAGE_COMPLETION_TOKENS = "gen_ai.usage.completion_tokens": Int, "{token}", Unbounded, "how many tokens the answer had, as older versions of the conventions call it";
     GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS = "gen_ai.usage.cache_read.input_tokens": Int, "{token}", Unbounded, "how many tokens the provider had cached";
     GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS = "gen_ai.usage.cache_creation.input_tokens": Int, "{token}", Unbounded, "how many tokens the provider put into its cache";
     GEN_AI_USAGE_REASONING_OUTPUT_TOKENS = "gen_ai.usage.reasoning.output_tokens": Int, "{token}", Unbounded, "how many tokens of the answer were reasoning";

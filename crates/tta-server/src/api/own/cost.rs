@@ -43,8 +43,10 @@ pub(super) struct CostParams {
 pub(super) struct Costs {
     /// The dearest first.
     rows: Vec<Cost>,
-    /// All rows together, in US dollars.
+    /// All rows together, in US dollars, as far as it is known.
     cost_usd: f64,
+    /// How many calls used tokens whose price is not known: they are missing in `cost_usd`.
+    unpriced_calls: u64,
 }
 
 /// The calls that have a model, or whatever was asked for, in common.
@@ -55,8 +57,10 @@ struct Cost {
     calls: u64,
     prompt_tokens: u64,
     completion_tokens: u64,
-    /// In US dollars.
+    /// In US dollars, as far as it is known.
     cost_usd: f64,
+    /// How many of the calls used tokens whose price is not known: they are missing in `cost_usd`.
+    unpriced_calls: u64,
 }
 
 /// Shows what model calls cost.
@@ -86,9 +90,11 @@ pub(super) async fn cost(
                 prompt_tokens: row.prompt_tokens,
                 completion_tokens: row.completion_tokens,
                 cost_usd: row.cost_usd,
+                unpriced_calls: row.unpriced_calls,
             };
             let rows: Vec<Cost> = read::cost(reader, &query)?.into_iter().map(row).collect();
-            Ok(Costs { cost_usd: rows.iter().map(|row| row.cost_usd).sum(), rows })
+            let unpriced_calls = rows.iter().map(|row| row.unpriced_calls).sum();
+            Ok(Costs { cost_usd: rows.iter().map(|row| row.cost_usd).sum(), unpriced_calls, rows })
         })
         .await
 }

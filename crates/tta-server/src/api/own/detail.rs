@@ -86,13 +86,13 @@ pub(super) async fn span_detail(
 ) -> Result<Response, ApiError> {
     state
         .json(move |reader| {
-            let stored = read::trace(reader, trace)?;
-            let found = stored.spans.iter().find(|stored| stored.span.span_id == span.to_bytes());
-            let found = found.ok_or_else(|| match stored.spans.is_empty() {
-                true => no_trace(&trace.to_string()),
-                false => no_span(trace, &span.to_string()),
-            })?;
-            Ok(detail(found))
+            if let Some(found) = read::span(reader, trace, span)? {
+                return Ok(detail(&found));
+            }
+            Err(match read::is_stored(reader, trace)? {
+                true => no_span(trace, &span.to_string()),
+                false => no_trace(&trace.to_string()),
+            })
         })
         .await
 }

@@ -16,7 +16,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::cursor::{read_seen, write_seen};
 use super::params::{Asked, nanos};
-use super::search;
 use crate::api::ApiState;
 use crate::api::live::{Listener, Told};
 use crate::api::status::{ApiError, ErrorBody};
@@ -143,12 +142,13 @@ impl Filter {
             if !trace.has_root || !is_of_service {
                 return Ok(None);
             }
-            let all = search::summary(trace.trace_id, &read::trace(reader, trace.trace_id)?);
+            // Retention may have given it up since.
+            let Some(all) = read::summary(reader, trace.trace_id)? else { return Ok(None) };
             summary = Summary {
                 service: all.service,
                 name: all.name,
                 workflow: all.workflow,
-                start_unix_nanos: all.start_unix_nanos,
+                start_unix_nanos: all.start_unix_nanos.to_string(),
                 duration_nanos: all.duration_nanos,
                 spans: all.spans as u64,
                 errors: all.errors as u64,

@@ -16,6 +16,8 @@ use crate::read::{self, LogQuery, StoredLog};
 
 const DEFAULT_LIMIT: usize = 100;
 const MOST: usize = 1_000;
+/// How many records are opened for one page to look for a text.
+const MOST_RECORDS: usize = 200_000;
 
 /// Which log records.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -69,6 +71,7 @@ impl LogParams {
             service: self.service,
             min_severity,
             text: self.q,
+            most_records: MOST_RECORDS,
         })
     }
 }
@@ -77,7 +80,7 @@ impl LogParams {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Logs {
     logs: Vec<Log>,
-    /// The `cursor` of the next page; null after the last.
+    /// The `cursor` of the next page; null after the last. A page may be short, and even empty, and have a next one.
     next: Option<String>,
 }
 

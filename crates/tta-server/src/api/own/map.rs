@@ -49,8 +49,8 @@ struct Node {
     service: String,
     /// The primitive or operation; empty in a map of services.
     name: String,
-    /// What it did; null in a map of primitives, where only calls are summed up.
-    executions: Option<Executions>,
+    /// What it did in the time, called or not.
+    executions: Executions,
 }
 
 /// Calls from one place to another.
@@ -78,14 +78,17 @@ pub(super) async fn map(
     state
         .json(move |reader| {
             let calls = read::calls(reader, &times, by)?;
-            let mut places: BTreeMap<(String, String), Option<Executions>> = BTreeMap::new();
-            if by == MapBy::Service {
-                let query =
-                    RedQuery { service: None, name: None, times, step_minutes: 0, by: RedBy::Service };
-                for series in read::red(reader, &query)? {
-                    let executions = series.points.first().map(|point| Executions::of(point, nanos));
-                    places.insert((series.service, String::new()), executions);
+            let executed = match by {
+                MapBy::Service => {
+                    let query = RedQuery { times: times.clone(), by: RedBy::Service, ..RedQuery::default() };
+                    read::red(reader, &query)?
                 }
+                MapBy::Primitive => read::places(reader, &times)?,
+            };
+            let mut places: BTreeMap<(String, String), Executions> = BTreeMap::new();
+            for series in executed {
+                let Some(point) = series.points.first() else { continue };
+                places.insert((series.service, series.name), Executions::of(point, nanos));
             }
             for call in &calls {
                 places.entry((call.caller_service.clone(), call.caller.clone())).or_default();

@@ -11,7 +11,7 @@ use super::params::{Asked, recent};
 use super::red::Executions;
 use crate::api::ApiState;
 use crate::api::status::{ApiError, ErrorBody};
-use crate::read::{self, MapBy, RedBy, RedQuery};
+use crate::read::{self, RedBy, RedQuery};
 
 /// Which time the numbers are of.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -49,7 +49,7 @@ pub(super) async fn services(
 ) -> Result<Response, ApiError> {
     let times = recent(params.start, params.end)?;
     let nanos = times.end().saturating_sub(*times.start());
-    let query = RedQuery { service: None, name: None, times, step_minutes: 0, by: RedBy::Service };
+    let query = RedQuery { times, by: RedBy::Service, ..RedQuery::default() };
     state
         .json(move |reader| {
             let found = read::red(reader, &query)?.into_iter();
@@ -77,15 +77,12 @@ struct Primitive {
     /// As in `retry`; empty if the spans do not say.
     #[serde(rename = "type")]
     kind: String,
-    /// How often another place called it in the time that was asked for.
-    calls: u64,
-    /// How many of these calls failed.
-    errors: u64,
-    /// How long they took on the average.
-    mean_nanos: u64,
+    /// Its executions in the time that was asked for. Those of different types of one name are together.
+    #[serde(flatten)]
+    executions: Executions,
 }
 
-/// Lists all primitives that are stored, with how often they were called in a time.
+/// Lists all primitives that are stored, with what they did in a time.
 #[utoipa::path(get, path = "/primitives", tag = "names", params(NameParams), responses(
     (status = 200, body = Primitives),
     (status = 400, description = "A parameter is wrong.", body = ErrorBody),
@@ -95,20 +92,22 @@ pub(super) async fn primitives(
     Asked(params): Asked<NameParams>,
 ) -> Result<Response, ApiError> {
     let times = recent(params.start, params.end)?;
+    let nanos = times.end().saturating_sub(*times.start());
+    let query = RedQuery { times, by: RedBy::Primitive, ..RedQuery::default() };
     state
         .json(move |reader| {
-            let mut called: HashMap<(String, String), (u64, u64, u64)> = HashMap::new();
-            for call in read::calls(reader, &times, MapBy::Primitive)? {
-                let sums = called.entry((call.callee_service, call.callee)).or_default();
-                sums.0 += call.executions.count;
-                sums.1 += call.executions.errors;
-                sums.2 += call.executions.mean_nanos.saturating_mul(call.executions.count);
-            }
-            let primitive = |found: read::PrimitiveName| {
-                let key = (found.service, found.name);
-                let (calls, errors, total) = called.get(&key).copied().unwrap_or_default();
+            let found = read::red(reader, &query)?.into_iter();
+            let found: HashMap<(String, String), Executions> = found
+                .filter_map(|series| {
+                    let executions = Executions::of(series.points.first()?, nanos);
+                    Some(((series.service, series.name), executions))
+                })
+                .collect();
+            let primitive = |is: read::PrimitiveName| {
+                let key = (is.service, is.name);
+                let executions = found.get(&key).copied().unwrap_or_default();
                 let (service, name) = key;
-                Primitive { service, name, kind: found.kind, calls, errors, mean_nanos: total / calls.max(1) }
+                Primitive { service, name, kind: is.kind, executions }
             };
             Ok(Primitives { primitives: read::primitives(reader)?.into_iter().map(primitive).collect() })
         })

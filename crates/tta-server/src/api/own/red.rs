@@ -21,6 +21,8 @@ pub(super) enum By {
     #[default]
     Service,
     Operation,
+    Primitive,
+    Workflow,
     Total,
 }
 
@@ -29,13 +31,17 @@ pub(super) enum By {
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RedParams {
-    /// What the series are told by: `service`, or else `operation` or `total`.
+    /// What the series are told by: `service`, or else `operation`, `primitive`, `workflow` or `total`.
     #[param(inline)]
     by: By,
     /// Of this service.
     service: Option<String>,
     /// Of operations of this name.
     name: Option<String>,
+    /// Of this primitive.
+    primitive: Option<String>,
+    /// Of this workflow: its runs, or what was executed in them if operations or primitives are asked for as well.
+    workflow: Option<String>,
     /// From the minute of this time on, in nanoseconds since 1970: an hour before the end if it is not given.
     start: Option<i64>,
     /// Up to the minute of this time, in nanoseconds since 1970: now if it is not given.
@@ -66,9 +72,19 @@ impl RedParams {
         let by = match self.by {
             By::Service => RedBy::Service,
             By::Operation => RedBy::Operation,
+            By::Primitive => RedBy::Primitive,
+            By::Workflow => RedBy::Workflow,
             By::Total => RedBy::Total,
         };
-        Ok(RedQuery { service: self.service.clone(), name: self.name.clone(), times, step_minutes, by })
+        Ok(RedQuery {
+            service: self.service.clone(),
+            name: self.name.clone(),
+            primitive: self.primitive.clone(),
+            workflow: self.workflow.clone(),
+            times,
+            step_minutes,
+            by,
+        })
     }
 }
 
@@ -79,12 +95,12 @@ pub(super) struct RedAnswer {
     series: Vec<Series>,
 }
 
-/// The executions of a service or an operation. A step in which there were none has no point.
+/// The executions of a service, operation, primitive or workflow. A step in which there were none has no point.
 #[derive(Debug, Serialize, ToSchema)]
 struct Series {
     /// Empty in a total.
     service: String,
-    /// The operation; empty in a total and for a service.
+    /// The operation, primitive or workflow; empty in a total and for a service.
     name: String,
     points: Vec<Point>,
 }
@@ -98,7 +114,7 @@ struct Point {
 }
 
 /// How many executions, how many of them failed, and how long they took. Percentiles are right within 1 %.
-#[derive(Debug, Default, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 pub(super) struct Executions {
     count: u64,
     errors: u64,
@@ -171,7 +187,8 @@ pub(super) struct Heatmap {
     count: Vec<u64>,
 }
 
-/// Shows how many executions took how long, over time. `by` has no meaning here.
+/// Shows how many executions took how long, over time. `by` tells what counts: all, or else only primitives or the
+/// runs of workflows.
 #[utoipa::path(get, path = "/heatmap", tag = "measures", params(RedParams), responses(
     (status = 200, body = Heatmap),
     (status = 400, description = "A parameter is wrong.", body = ErrorBody),

@@ -3,17 +3,13 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use tta_model::TraceId;
-use tta_model::name::attribute;
 use utoipa::{IntoParams, ToSchema};
 
 use super::cursor;
 use super::params::{Asked, Kind, Status, limit, nanos, status_word, times};
-use crate::analysis::Trace;
 use crate::api::ApiState;
 use crate::api::status::{ApiError, ErrorBody};
-use crate::read::{self, SpanQuery, StoredTrace};
-use crate::wire::span::ERROR;
+use crate::read::{self, SpanQuery};
 
 const DEFAULT_LIMIT: usize = 50;
 const MOST: usize = 1_000;
@@ -123,21 +119,21 @@ pub(super) struct TraceList {
 pub(super) struct TraceSummary {
     trace_id: String,
     /// The service of the root, or else of the first span.
-    pub(super) service: String,
+    service: String,
     /// The name of the root, or else of the first span.
-    pub(super) name: String,
+    name: String,
     /// The workflow; empty if no span names one.
-    pub(super) workflow: String,
+    workflow: String,
     /// The status of the root, or else of the first span.
     #[schema(pattern = "^(unset|ok|error)$")]
     status: String,
     /// The start of the earliest span, in nanoseconds since 1970.
-    pub(super) start_unix_nanos: String,
+    start_unix_nanos: String,
     /// From there to the end of the last span.
-    pub(super) duration_nanos: u64,
-    pub(super) spans: usize,
+    duration_nanos: u64,
+    spans: usize,
     /// How many spans failed.
-    pub(super) errors: usize,
+    errors: usize,
     services: Vec<ServiceShare>,
 }
 
@@ -163,43 +159,28 @@ pub(super) async fn search(
     state
         .json(move |reader| {
             let page = read::traces(reader, &query, from.as_ref())?;
-            let mut traces = Vec::with_capacity(page.traces.len());
-            for id in page.traces {
-                traces.push(summary(id, &read::trace(reader, id)?));
-            }
+            let traces = read::summaries(reader, &page.traces)?.into_iter().map(summary).collect();
             Ok(TraceList { traces, next: page.next.as_ref().map(cursor::write_traces) })
         })
         .await
 }
 
-pub(super) fn summary(id: TraceId, stored: &StoredTrace) -> TraceSummary {
-    let trace = Trace::of(stored);
-    let root = trace.root().map(|root| trace.spans[root]).unwrap_or_default();
-    let (start, end) = trace.times();
-    let mut services: Vec<ServiceShare> =
-        trace.services.iter().map(|name| ServiceShare { name: name.clone(), spans: 0, errors: 0 }).collect();
-    for span in &trace.spans {
-        let share = &mut services[span.service as usize];
-        share.spans += 1;
-        share.errors += usize::from(span.status == ERROR);
-    }
+fn summary(is: read::TraceSummary) -> TraceSummary {
+    let share = |share: read::ServiceShare| ServiceShare {
+        name: share.name,
+        spans: share.spans,
+        errors: share.errors,
+    };
     TraceSummary {
-        trace_id: id.to_string(),
-        service: trace.service(&root).to_owned(),
-        name: trace.name(&root).to_owned(),
-        workflow: workflow(stored).unwrap_or_default(),
-        status: status_word(root.status).to_owned(),
-        start_unix_nanos: start.to_string(),
-        duration_nanos: end - start,
-        spans: trace.spans.len(),
-        errors: services.iter().map(|share| share.errors).sum(),
-        services,
+        trace_id: is.trace_id.to_string(),
+        service: is.service,
+        name: is.name,
+        workflow: is.workflow,
+        status: status_word(is.status).to_owned(),
+        start_unix_nanos: is.start_unix_nanos.to_string(),
+        duration_nanos: is.duration_nanos,
+        spans: is.spans,
+        errors: is.errors,
+        services: is.services.into_iter().map(share).collect(),
     }
-}
-
-/// The workflow that a span names.
-fn workflow(stored: &StoredTrace) -> Option<String> {
-    stored.spans.iter().find_map(|stored| {
-        super::detail::text(&stored.span.attributes, attribute::WORKFLOW_NAME.key).map(str::to_owned)
-    })
 }

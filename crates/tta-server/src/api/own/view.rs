@@ -17,7 +17,7 @@ const DEFAULT_LIMIT: usize = 100;
 const MOST: usize = 1_000;
 
 fn read_trace(reader: &Reader, id: TraceId) -> Result<(Trace, usize), ApiError> {
-    let trace = Trace::of(&read::trace(reader, id)?);
+    let trace = Trace::of_outline(read::outline(reader, id)?);
     let root = trace.root().ok_or_else(|| no_trace(&id.to_string()))?;
     Ok((trace, root))
 }
@@ -173,8 +173,8 @@ pub(super) async fn flame(
             let page = read::traces(reader, &query, from.as_ref())?;
             let mut failed = None;
             // One after the other, so that only one of them is in memory.
-            let traces = page.traces.iter().map_while(|id| match read::trace(reader, *id) {
-                Ok(stored) => Some(Trace::of(&stored)),
+            let traces = page.traces.iter().map_while(|id| match read::outline(reader, *id) {
+                Ok(outline) => Some(Trace::of_outline(outline)),
                 Err(error) => {
                     failed = Some(error);
                     None
