@@ -146,7 +146,11 @@ pub(super) fn logs_of(
 }
 
 /// Reads the record that a row tells the place of, if it mentions what is looked for.
-fn read(snapshot: &Snapshot<'_>, row: &Row<'_>, needle: Option<&str>) -> rusqlite::Result<Option<StoredLog>> {
+pub(super) fn read(
+    snapshot: &Snapshot<'_>,
+    row: &Row<'_>,
+    needle: Option<&str>,
+) -> rusqlite::Result<Option<StoredLog>> {
     let block = snapshot.block(row.get(2)?)?;
     let offset: i64 = row.get(3)?;
     let Some(entry) = block::entries(&block, offset as usize).next() else { return Ok(None) };
