@@ -28,7 +28,7 @@ pub use cost::{CostBy, CostQuery, CostRow, cost};
 pub use logs::{LogCursor, LogPage, LogQuery, StoredLog, logs};
 pub use map::{Call, MapBy, calls};
 pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
-pub use names::{Operation, PrimitiveName, operations, primitives, services};
+pub use names::{Operation, PrimitiveName, operations, primitives, senders, services};
 pub use news::{NewTrace, News, Seen, news, seen};
 pub use otlp::{logs_json, metrics_json, otlp_json};
 pub use red::{HeatCell, RedBy, RedPoint, RedQuery, RedSeries, heatmap, red};
