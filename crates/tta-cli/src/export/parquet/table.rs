@@ -204,3 +204,46 @@ fn write<D: DataType, W: Write + Send>(
     values.clear();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+
+    use super::{Cell, Kind, ROWS, Table};
+
+    #[test]
+    fn many_rows_are_written_in_groups() {
+        let columns = [("text", Kind::Text), ("number", Kind::Long), ("float", Kind::Double)];
+        let mut table = Table::new(&columns, Vec::new()).unwrap();
+        for n in 0..ROWS as i64 + 10 {
+            let text = if n % 2 == 0 { Cell::None } else { Cell::Text(format!("text {}", n % 5)) };
+            table.row([text, Cell::Long(n), Cell::double(Some(f64::INFINITY))]).unwrap();
+        }
+        let written = Bytes::from(table.finish().unwrap());
+        let reader = SerializedFileReader::new(written).unwrap();
+        let groups: Vec<_> = reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+        assert_eq!(groups, [ROWS as i64, 10]);
+        let mut seen = 0;
+        for row in reader.get_row_iter(None).unwrap() {
+            let row = row.unwrap();
+            assert_eq!(row.get_long(1).unwrap(), seen);
+            assert_eq!(row.get_double(2).unwrap(), f64::INFINITY);
+            match seen % 2 {
+                0 => assert!(row.get_string(0).is_err(), "it has no text"),
+                _ => assert_eq!(*row.get_string(0).unwrap(), format!("text {}", seen % 5)),
+            }
+            seen += 1;
+        }
+        assert_eq!(seen, ROWS as i64 + 10);
+    }
+
+    #[test]
+    fn a_table_without_rows_has_its_columns() {
+        let table = Table::new(&[("a", Kind::Time), ("b", Kind::Bool)], Vec::new()).unwrap();
+        let reader = SerializedFileReader::new(Bytes::from(table.finish().unwrap())).unwrap();
+        let metadata = reader.metadata().file_metadata();
+        assert_eq!((metadata.num_rows(), metadata.schema().get_fields().len()), (0, 2));
+    }
+}
