@@ -1,7 +1,7 @@
 //! The Python that plays the other side in tests.
 //!
 //! The receiver under `crates/tta/tests/receiver/` decodes what TTA exports with OpenTelemetry's own
-//! generated code, and the parsers of Prometheus' Python client read the pages of metrics, so that no encoder of ours
+//! generated code, the parsers of Prometheus' Python client read the pages of metrics, and Arrow reads tables, so that no encoder of ours
 //! is its own judge. What they need from PyPI goes into a virtual environment below the target directory and nowhere
 //! else.
 

@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod export;
 mod import;
+mod progress;
 mod query;
 mod render;
 mod serve;
@@ -49,9 +50,9 @@ enum Command {
     Tail(query::tail::Arguments),
     /// Show how the objectives of programs stand, and what is left of their error budgets.
     Slo(query::slo::Arguments),
-    /// Write stored traces as lines of OTLP's JSON, beside a running server or without one.
+    /// Write what a server has stored as lines of OTLP's JSON or as tables, beside the running server or without it.
     Export(export::Arguments),
-    /// Send lines of OTLP's JSON, such as those that `tta export` wrote, to a running server.
+    /// Send telemetry in OTLP's JSON, such as `tta export` or the collector wrote it, to a running server.
     Import(import::Arguments),
     /// Write what lets a shell complete these commands.
     Completions(completions::Arguments),

@@ -1,23 +1,29 @@
-//! `tta import`: sends lines of OTLP's JSON to a server.
+//! `tta import`: sends telemetry in OTLP's JSON to a server.
 
 mod batch;
+mod document;
 mod sender;
+mod signal;
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
+use crate::progress;
 use batch::Batch;
+use document::Documents;
 use sender::{Outcome, Sender};
+use signal::Signal;
 
 /// What `tta import` can be told.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Send the lines of this file, each one request with spans, as `tta export` writes them; `-` is the standard input.
+    /// Send what is in this file: requests in OTLP's JSON, one a line, as `tta export` and the collector write them, or laid out over
+    /// several lines; `-` is the standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Send to the server that receives OTLP over HTTP at this address.
@@ -26,7 +32,7 @@ pub(crate) struct Arguments {
     /// Show the server the bearer token that is in this environment variable.
     #[arg(long, value_name = "VAR")]
     token_env: Option<String>,
-    /// Print what became of the spans as JSON.
+    /// Print what became of it as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -41,17 +47,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     };
     let mut sender = Sender::new(&arguments.url, token)?;
     let (input, size) = open(&arguments.file)?;
-    let bar = bar(size);
+    let bar = progress::bytes(size);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let sent = runtime.block_on(send_all(input, &mut sender, &bar));
     bar.finish_and_clear();
     tell(&sender.outcome, arguments.json)?;
     sent?;
-    let Outcome { rejected, invalid_lines, .. } = sender.outcome;
-    if rejected > 0 || invalid_lines > 0 {
-        return Err(format!("{rejected} spans and {invalid_lines} lines were refused").into());
+    match refused(&sender.outcome) {
+        Some(refused) => Err(refused.into()),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// How much was refused, if any was.
+fn refused(outcome: &Outcome) -> Option<String> {
+    let records = Signal::ALL.map(|signal| (outcome.rejected[signal as usize], signal.counted()));
+    let all = records.into_iter().chain([(outcome.invalid_lines, "lines")]);
+    let parts: Vec<_> =
+        all.filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    (!parts.is_empty()).then(|| format!("{} were refused", parts.join(" and ")))
 }
 
 /// Opens a file, and tells its size if it has one.
@@ -69,48 +83,29 @@ fn open(path: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), String> {
     Ok((Box::new(BufReader::with_capacity(1 << 16, file)), size))
 }
 
-/// Shows how far it is, to people alone.
-fn bar(size: Option<u64>) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let (bar, template) = match size {
-        Some(size) => {
-            (ProgressBar::new(size), "{bar:40} {decimal_bytes}/{decimal_total_bytes} {msg} {eta} left")
-        }
-        None => (ProgressBar::no_length(), "{spinner} {decimal_bytes} {msg}"),
-    };
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
 async fn send_all(
-    mut input: Box<dyn BufRead>,
+    input: Box<dyn BufRead>,
     sender: &mut Sender,
     bar: &ProgressBar,
 ) -> Result<(), Box<dyn Error>> {
-    let (mut batch, mut line, mut number) = (Batch::default(), Vec::new(), 0);
+    let mut documents = Documents::new(input);
+    let mut batches: [Batch; Signal::ALL.len()] = Default::default();
     loop {
-        line.clear();
-        let read = input.read_until(b'\n', &mut line);
-        let read = read.map_err(|error| format!("cannot read on behind line {number}: {error}"))?;
-        if read == 0 {
-            return Ok(sender.send(batch.into_parts()).await?);
-        }
-        number += 1;
-        bar.inc(read as u64);
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        match batch::parts(number, &line) {
+        let next = documents.next();
+        let next =
+            next.map_err(|error| format!("cannot read on behind line {}: {error}", documents.lines))?;
+        let Some(document) = next else { break };
+        bar.set_position(documents.bytes);
+        match batch::parts(document.line, &document.text) {
             Ok(parts) => {
-                if batch.is_full_with(&parts) {
-                    sender.send(std::mem::take(&mut batch).into_parts()).await?;
-                    bar.set_message(format!("{} spans", sender.outcome.accepted));
+                for part in parts {
+                    let (signal, batch) = (part.signal, &mut batches[part.signal as usize]);
+                    if batch.is_full_with(&part) {
+                        sender.send(signal, std::mem::take(batch).into_parts()).await?;
+                        bar.set_message(accepted(&sender.outcome));
+                    }
+                    batch.add(part);
                 }
-                batch.add(parts);
             }
             Err(why) => {
                 sender.outcome.invalid_lines += 1;
@@ -118,22 +113,44 @@ async fn send_all(
             }
         }
     }
+    for (signal, batch) in Signal::ALL.into_iter().zip(batches) {
+        sender.send(signal, batch.into_parts()).await?;
+    }
+    Ok(())
+}
+
+/// How much of each signal was accepted; of spans also if there were none of anything.
+fn accepted(outcome: &Outcome) -> String {
+    let mut parts = Vec::new();
+    for signal in Signal::ALL {
+        let count = outcome.accepted[signal as usize];
+        if count > 0 {
+            parts.push(format!("{count} {}", signal.counted()));
+        }
+    }
+    if parts.is_empty() { String::from("0 spans") } else { parts.join(", ") }
 }
 
 fn tell(outcome: &Outcome, is_json: bool) -> io::Result<()> {
-    let Outcome { accepted, rejected, invalid_lines, requests, pauses, problems } = outcome;
     let mut out = io::stdout().lock();
     if is_json {
+        let [accepted_spans, accepted_log_records, accepted_metric_points] = outcome.accepted;
+        let [rejected_spans, rejected_log_records, rejected_metric_points] = outcome.rejected;
         let outcome = serde_json::json!({
-            "accepted_spans": accepted,
-            "rejected_spans": rejected,
-            "invalid_lines": invalid_lines,
-            "requests": requests,
-            "pauses": pauses,
-            "problems": problems,
+            "accepted_spans": accepted_spans,
+            "rejected_spans": rejected_spans,
+            "accepted_log_records": accepted_log_records,
+            "rejected_log_records": rejected_log_records,
+            "accepted_metric_points": accepted_metric_points,
+            "rejected_metric_points": rejected_metric_points,
+            "invalid_lines": outcome.invalid_lines,
+            "requests": outcome.requests,
+            "pauses": outcome.pauses,
+            "problems": outcome.problems,
         });
         return writeln!(out, "{outcome:#}");
     }
-    writeln!(out, "Accepted {accepted} spans, rejected {rejected}")?;
-    problems.iter().try_for_each(|problem| writeln!(out, "  {problem}"))
+    let rejected: u64 = outcome.rejected.iter().sum();
+    writeln!(out, "Accepted {}; rejected {rejected}", accepted(outcome))?;
+    outcome.problems.iter().try_for_each(|problem| writeln!(out, "  {problem}"))
 }

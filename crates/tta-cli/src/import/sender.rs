@@ -8,6 +8,7 @@ use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
 
 use super::batch::{Part, request};
+use super::signal::Signal;
 
 /// How long to wait if the server does not say.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -15,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often the same request is put off until the server counts as out of order.
 const MOST_PAUSES: u32 = 30;
-/// How long an answer may take: it comes when the spans are on disk.
+/// How long an answer may take: it comes when the records are on disk.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How many problems are told, of the many that a file may have.
 const TOLD: usize = 10;
@@ -23,11 +24,11 @@ const TOLD: usize = 10;
 /// What became of what was sent.
 #[derive(Default)]
 pub(super) struct Outcome {
-    /// Spans that are on the server's disk.
-    pub(super) accepted: u64,
-    /// Spans that the server did not take.
-    pub(super) rejected: u64,
-    /// Lines that were not sent, since they are no requests.
+    /// Records that are on the server's disk, by their signal.
+    pub(super) accepted: [u64; Signal::ALL.len()],
+    /// Records that the server did not take, by their signal.
+    pub(super) rejected: [u64; Signal::ALL.len()],
+    /// Lines that were not sent, since no request begins in them.
     pub(super) invalid_lines: u64,
     /// Requests that were answered.
     pub(super) requests: u64,
@@ -47,7 +48,8 @@ impl Outcome {
 
 pub(super) struct Sender {
     client: Client,
-    url: Url,
+    /// Where each signal goes.
+    urls: [Url; Signal::ALL.len()],
     token: Option<String>,
     pub(super) outcome: Outcome,
 }
@@ -67,8 +69,8 @@ struct Taken {
 
 #[derive(Default, Deserialize)]
 struct Partial {
-    #[serde(rename = "rejectedSpans", default)]
-    rejected_spans: Option<Count>,
+    #[serde(rename = "rejectedSpans", alias = "rejectedLogRecords", alias = "rejectedDataPoints", default)]
+    rejected: Option<Count>,
     #[serde(rename = "errorMessage", default)]
     error_message: String,
 }
@@ -83,7 +85,7 @@ enum Count {
 
 impl Partial {
     fn rejected(&self) -> u64 {
-        match &self.rejected_spans {
+        match &self.rejected {
             Some(Count::Number(number)) => *number,
             Some(Count::Text(text)) => text.parse().unwrap_or(0),
             None => 0,
@@ -104,32 +106,35 @@ impl Sender {
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(format!("`{url}` is not of HTTP; {example}").into());
         }
-        let path = format!("{}/v1/traces", parsed.path().trim_end_matches('/'));
+        let folder = parsed.path().trim_end_matches('/');
+        let urls = Signal::ALL.map(|signal| {
+            let mut url = parsed.clone();
+            url.set_path(&format!("{folder}/{}", signal.path()));
+            url
+        });
         let mut builder = Client::builder().timeout(PATIENCE);
         // What is on this machine is reached without a proxy.
         if matches!(parsed.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
             builder = builder.no_proxy();
         }
-        let mut url = parsed;
-        url.set_path(&path);
-        Ok(Self { client: builder.build()?, url, token, outcome: Outcome::default() })
+        Ok(Self { client: builder.build()?, urls, token, outcome: Outcome::default() })
     }
 
-    /// Sends spans of some lines. A request that is refused is sent again in halves, so that one bad line costs itself alone.
+    /// Sends records of some lines, all of one signal. A request that is refused is sent again in halves, so that one bad line costs itself alone.
     ///
     /// # Errors
     ///
     /// When the server cannot be reached, is none of OTLP, wants a token, or puts off for too long.
-    pub(super) async fn send(&mut self, parts: Vec<Part>) -> Result<(), String> {
+    pub(super) async fn send(&mut self, signal: Signal, parts: Vec<Part>) -> Result<(), String> {
         let mut waiting: Vec<&[Part]> = vec![&parts];
         while let Some(parts) = waiting.pop() {
-            let spans: u64 = parts.iter().map(|part| part.spans).sum();
+            let records: u64 = parts.iter().map(|part| part.records).sum();
             let Some(first) = parts.first() else { continue };
-            match self.post(request(parts)).await? {
+            match self.post(signal, request(signal, parts)).await? {
                 Answer::Taken(partial) => {
-                    let rejected = partial.rejected().min(spans);
-                    self.outcome.accepted += spans - rejected;
-                    self.outcome.rejected += rejected;
+                    let rejected = partial.rejected().min(records);
+                    self.outcome.accepted[signal as usize] += records - rejected;
+                    self.outcome.rejected[signal as usize] += rejected;
                     if rejected > 0 || !partial.error_message.is_empty() {
                         let place = place(parts, first);
                         self.outcome.problem(format!("{place}: {}", partial.error_message));
@@ -140,7 +145,7 @@ impl Sender {
                     waiting.extend([back, front]);
                 }
                 Answer::Refused(why) => {
-                    self.outcome.rejected += spans;
+                    self.outcome.rejected[signal as usize] += records;
                     self.outcome.problem(format!("line {}: {why}", first.line));
                 }
             }
@@ -149,61 +154,62 @@ impl Sender {
     }
 
     /// Sends a request until it is taken or refused.
-    async fn post(&mut self, body: String) -> Result<Answer, String> {
+    async fn post(&mut self, signal: Signal, body: String) -> Result<Answer, String> {
         let body = bytes::Bytes::from(body);
+        let url = self.urls[signal as usize].clone();
         let mut pauses = 0;
         loop {
-            let mut request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
+            let mut request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/json");
             if let Some(token) = &self.token {
                 request = request.bearer_auth(token);
             }
             let response =
-                request.body(body.clone()).send().await.map_err(|error| self.unreachable(&error))?;
+                request.body(body.clone()).send().await.map_err(|error| unreachable(&url, &error))?;
             let (status, pause) = (response.status(), pause(response.headers()));
-            let said = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+            let said = response.bytes().await.map_err(|error| unreachable(&url, &error))?;
             self.outcome.requests += 1;
             if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-                return self.judge(status, &said);
+                return judge(&url, status, &said);
             }
             if pauses == MOST_PAUSES {
                 let message = message(status, &said);
-                return Err(format!("{} puts off again and again: {message}", self.url));
+                return Err(format!("{url} puts off again and again: {message}"));
             }
             pauses += 1;
             self.outcome.pauses += 1;
             tokio::time::sleep(pause).await;
         }
     }
+}
 
-    /// What an answer comes to that does not put off.
-    fn judge(&self, status: StatusCode, said: &[u8]) -> Result<Answer, String> {
-        let (url, message) = (&self.url, message(status, said));
-        match status {
-            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Ok(Answer::Refused(message)),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(format!(
-                "{url} does not let us in: {message}; name the variable that holds its token with --token-env"
-            )),
-            _ if status.is_success() => {
-                let taken: Taken = serde_json::from_slice(said).map_err(|error| {
-                    format!("the answer of {url} is not of OTLP: {error}; look at the address")
-                })?;
-                Ok(Answer::Taken(taken.partial_success.unwrap_or_default()))
-            }
-            _ => Err(format!("{url} refuses: {message}; does it receive OTLP over HTTP there?")),
+/// What an answer comes to that does not put off.
+fn judge(url: &Url, status: StatusCode, said: &[u8]) -> Result<Answer, String> {
+    let message = message(status, said);
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Ok(Answer::Refused(message)),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(format!(
+            "{url} does not let us in: {message}; name the variable that holds its token with --token-env"
+        )),
+        _ if status.is_success() => {
+            let taken: Taken = serde_json::from_slice(said).map_err(|error| {
+                format!("the answer of {url} is not of OTLP: {error}; look at the address")
+            })?;
+            Ok(Answer::Taken(taken.partial_success.unwrap_or_default()))
         }
+        _ => Err(format!("{url} refuses: {message}; does it receive OTLP over HTTP there?")),
     }
+}
 
-    fn unreachable(&self, error: &reqwest::Error) -> String {
-        if error.is_connect() {
-            return format!("nobody listens at {}; start `tta serve`, or name a server with --url", self.url);
-        }
-        // The last cause says what happened, and the ones above only where.
-        let mut cause: &dyn Error = error;
-        while let Some(source) = cause.source() {
-            cause = source;
-        }
-        format!("the request to {} failed: {cause}", self.url)
+fn unreachable(url: &Url, error: &reqwest::Error) -> String {
+    if error.is_connect() {
+        return format!("nobody listens at {url}; start `tta serve`, or name a server with --url");
     }
+    // The last cause says what happened, and the ones above only where.
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    format!("the request to {url} failed: {cause}")
 }
 
 /// What the server says is wrong.

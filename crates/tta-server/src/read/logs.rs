@@ -229,7 +229,7 @@ pub(super) fn logs_of(
 }
 
 /// Reads the record of a block, an offset and a time, if it mentions what is looked for.
-fn read(
+pub(super) fn read(
     snapshot: &Snapshot<'_>,
     (block, offset, time): (i64, i64, i64),
     needle: Option<&str>,

@@ -3,6 +3,7 @@
 //! An answer is as of the last commit in each file. Nothing is cut without saying so. What cannot be read because the disk damaged it
 //! is left out, and [told](crate::Store::damage).
 
+mod arrived;
 mod cost;
 mod logs;
 mod map;
@@ -27,14 +28,15 @@ mod zones;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+pub use arrived::{Arrival, Arrivals, Arrived, arrived_logs, arrived_metrics};
 pub use cost::{CostBy, CostQuery, CostRow, cost};
 pub use logs::{LogCursor, LogPage, LogQuery, StoredLog, logs};
 pub use map::{Call, MapBy, calls, places};
 pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
-pub use names::{Operation, PrimitiveName, operations, primitives, services};
+pub use names::{Operation, PrimitiveName, operations, primitives, senders, services};
 pub(crate) use news::news_between;
 pub use news::{NewTrace, News, Seen, news, seen};
-pub use otlp::otlp_json;
+pub use otlp::{logs_json, metrics_json, otlp_json};
 pub use outline::{Outline, OutlineSpan, outline};
 pub use red::{HeatCell, RedBy, RedPoint, RedQuery, RedSeries, heatmap, red};
 pub use search::search;

@@ -42,6 +42,28 @@ pub fn services(reader: &Reader) -> Result<Vec<String>, ReadError> {
     Ok(found.into_iter().collect())
 }
 
+/// Lists the services of which anything is stored, spans, log records or metrics, by name.
+///
+/// It passes by all log records, unlike [`services`], which knows of spans alone.
+///
+/// # Errors
+///
+/// When the files cannot be read.
+pub fn senders(reader: &Reader) -> Result<Vec<String>, ReadError> {
+    let mut found = BTreeSet::new();
+    reader.each(|snapshot| {
+        let mut all = snapshot.file().prepare_cached(
+            "SELECT service FROM shape UNION SELECT service FROM log UNION SELECT service FROM metric",
+        )?;
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            found.insert(snapshot.text(row.get(0)?)?.to_string());
+        }
+        Ok(())
+    })?;
+    Ok(found.into_iter().collect())
+}
+
 /// Lists the operations of a service, by name.
 ///
 /// # Errors

@@ -71,14 +71,15 @@ struct File<'a> {
     zones: Option<(Zones, Filter)>,
     is_asked: bool,
     parts: HashMap<i64, Part>,
-    /// The parts of a trace.
+    /// The spans of a trace.
     copies: HashMap<u128, Copies>,
     /// The last part that counts.
     last_part: i64,
 }
 
-/// The parts of a trace in a file, each with its spans.
-type Copies = Rc<Vec<(i64, Vec<u64>)>>;
+/// The spans of a trace in a file, sorted: the id, the part and the place in it. Sorted, since a trace may have so many that looking
+/// through all of them for each would never end.
+type Copies = Rc<Vec<(u64, i64, u32)>>;
 
 /// The spans of a trace in one block.
 #[derive(Clone, Default)]
@@ -270,36 +271,35 @@ impl<'a> Search<'a> {
             if self.open(later).is_err() {
                 continue;
             }
+            let from = if later == at { (id, row.part, row.ordinal) } else { (id, i64::MIN, 0) };
             let copies = self.copies(later, trace)?;
-            let last_part = self.files[later].last_part;
-            for (part, spans) in copies.iter().filter(|(part, _)| *part <= last_part) {
-                let is_same = later == at && *part == row.part;
-                let from = if is_same { row.ordinal as usize + 1 } else { 0 };
-                let is_later = later > at || *part >= row.part;
-                if is_later && spans.get(from..).is_some_and(|spans| spans.contains(&id)) {
-                    return Ok(false);
-                }
+            let next = copies.get(copies.partition_point(|copy| *copy <= from));
+            if next.is_some_and(|(of, ..)| *of == id) {
+                return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// The parts of a trace in a file, with their spans.
+    /// Where the spans of a trace are in a file, as far as it counts.
     fn copies(&mut self, at: usize, trace: u128) -> rusqlite::Result<Copies> {
         let file = &mut self.files[at];
         if let Some(copies) = file.copies.get(&trace) {
             return Ok(copies.clone());
         }
         let Some(snapshot) = &file.snapshot else { return Ok(Rc::default()) };
-        let mut find = snapshot.file().prepare_cached("SELECT id, spans FROM part WHERE trace = ?1")?;
-        let mut rows = find.query([low(trace)])?;
+        let mut find =
+            snapshot.file().prepare_cached("SELECT id, spans FROM part WHERE trace = ?1 AND id <= ?2")?;
+        let mut rows = find.query((low(trace), file.last_part))?;
         let mut copies = Vec::new();
         while let Some(row) = rows.next()? {
+            let part: i64 = row.get(0)?;
             let read = ids(row.get_ref(1)?.as_blob()?).filter(|(of, _)| *of == trace);
             if let Some((_, spans)) = read {
-                copies.push((row.get(0)?, spans.collect()));
+                copies.extend((0..).zip(spans).map(|(ordinal, span)| (span, part, ordinal)));
             }
         }
+        copies.sort_unstable();
         let copies = Rc::new(copies);
         if file.copies.len() >= KNOWN {
             file.copies.clear();

@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     summary_data_point::ValueAtQuantile,
 };
 use prost::Message;
-use tta_server::read::{self, ALWAYS, LogQuery, StoredLog};
+use tta_server::read::{self, ALWAYS, Arrivals, LogQuery, StoredLog};
 use tta_server::{Batch, Clock, Logs, Metrics, Options, Rejection, Store};
 
 use super::support::{NOW, id, open, put, request, resource, span, text};
@@ -134,6 +134,40 @@ fn a_search_in_log_records_ends_early_and_goes_on_where_it_ended() {
     let mentioned = |n: u64| format!("Line {n}").contains("Line 14");
     let sent = (0..3_u64).flat_map(|file| (file..600_u64).map(move |n| n / 3 * 3 + file % 2));
     assert_eq!(found, sent.filter(|n| mentioned(*n)).count());
+}
+
+#[test]
+fn all_log_records_are_read_in_the_order_in_which_they_came() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let kept = open(directory.path());
+    // Of two days, and so of two files, the later one first.
+    const DAY: u64 = 86_400_000_000_000;
+    let earlier = |n: u64| LogRecord { time_unix_nano: NOW - DAY + n, ..record(n) };
+    store(logs("shop", (0..100).rev().map(record).collect()).into(), &kept);
+    store(logs("bank", (100..150).map(earlier).collect()).into(), &kept);
+    let reader = kept.reader();
+    let all = |query: Arrivals| {
+        let (mut found, mut query) = (Vec::new(), query);
+        loop {
+            let page = read::arrived_logs(&reader, &query).expect("it is read");
+            assert!(page.records.len() <= query.limit.max(1));
+            found.extend(page.records.into_iter().map(|log| log.record));
+            query.after = page.next;
+            if query.after.is_none() {
+                return found;
+            }
+        }
+    };
+    let expect: Vec<_> = (0..100).rev().map(record).chain((100..150).map(earlier)).collect();
+    for limit in [0, 1, 7, 50, 150, 1_000] {
+        let found = all(Arrivals { limit, ..Arrivals::default() });
+        assert!(found == expect || found == [&expect[100..], &expect[..100]].concat(), "pages of {limit}");
+    }
+    let of = |service: &str| Arrivals { service: Some(service.into()), limit: 9, ..Arrivals::default() };
+    assert_eq!(all(of("bank")), expect[100..]);
+    assert_eq!(all(of("ship")), []);
+    let times = NOW as i64 + 3..=NOW as i64 + 7;
+    assert_eq!(all(Arrivals { times, limit: 2, ..of("shop") }), (3..8).rev().map(record).collect::<Vec<_>>());
 }
 
 #[test]

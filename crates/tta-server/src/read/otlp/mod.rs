@@ -1,8 +1,12 @@
-//! Traces as OTLP's JSON, which the server and other programs read again.
+//! Telemetry as OTLP's JSON, which the server and other programs read again.
 //!
 //! The rules are those of protobuf's JSON with OTLP's exceptions: ids are in hexadecimal digits, numbers of 64 bits are texts, enums are
 //! numbers, and what has its default is left out. It is written here, because the types' own serializer loses numbers such as
 //! infinity.
+
+mod logs;
+mod metrics;
+mod spans;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,66 +17,59 @@ use opentelemetry_proto::tonic::common::v1::{
     AnyValue, EntityRef, InstrumentationScope, KeyValue, any_value::Value as Any,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
-use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use serde_json::{Map, Value, json};
 
-use super::trace::{Origin, StoredTrace};
+pub use logs::logs_json;
+pub use metrics::metrics_json;
+pub use spans::otlp_json;
 
-/// Writes the spans of a trace as one `ExportTraceServiceRequest` in OTLP's JSON, without a line break; none if it has no spans.
-///
-/// The same spans give the same text, in whatever order they came and in however many files they lie.
-///
-/// # Examples
-///
-/// ```
-/// use tta_server::read::{StoredTrace, otlp_json};
-/// assert_eq!(otlp_json(&StoredTrace::default()), None);
-/// ```
-#[must_use]
-pub fn otlp_json(trace: &StoredTrace) -> Option<String> {
-    let mut stored: Vec<_> = trace.spans.iter().collect();
-    stored.sort_by(|a, b| {
-        let key = |span: &Span| (span.start_time_unix_nano, !span.parent_span_id.is_empty());
-        key(&a.span).cmp(&key(&b.span)).then_with(|| a.span.span_id.cmp(&b.span.span_id))
-    });
+use super::trace::Origin;
+
+/// What the lists of a signal are called.
+struct Lists {
+    resources: &'static str,
+    scopes: &'static str,
+    records: &'static str,
+}
+
+/// Puts records together that have the same origin, in the order in which the origins come; none if there are no records.
+fn grouped<'a>(lists: &Lists, records: impl Iterator<Item = (&'a Arc<Origin>, Value)>) -> Option<String> {
     let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut last: Option<(&Arc<Origin>, usize)> = None;
-    for stored in stored {
+    for (origin, record) in records {
         let at = match last {
-            Some((origin, at)) if Arc::ptr_eq(origin, &stored.origin) => at,
+            Some((of, at)) if Arc::ptr_eq(of, origin) => at,
             // The same origin is another value in each file of the store.
             _ => {
-                let head = head(&stored.origin);
+                let head = head(lists, origin);
                 *places.entry(head.to_string()).or_insert_with(|| {
                     groups.push((head, Vec::new()));
                     groups.len() - 1
                 })
             }
         };
-        last = Some((&stored.origin, at));
-        groups[at].1.push(span(&stored.span));
+        last = Some((origin, at));
+        groups[at].1.push(record);
     }
-    let whole = |(mut head, spans): (Value, Vec<Value>)| {
-        head["scopeSpans"][0]["spans"] = Value::Array(spans);
+    let whole = |(mut head, records): (Value, Vec<Value>)| {
+        head[lists.scopes][0][lists.records] = Value::Array(records);
         head
     };
     (!groups.is_empty()).then(|| {
         let groups: Vec<Value> = groups.into_iter().map(whole).collect();
-        json!({ "resourceSpans": groups }).to_string()
+        json!({ lists.resources: groups }).to_string()
     })
 }
 
-/// A `ResourceSpans` with one scope and no spans.
-fn head(origin: &Origin) -> Value {
+/// A resource with one scope and no records.
+fn head(lists: &Lists, origin: &Origin) -> Value {
     let of_scope =
         Object::new().put("scope", scope(&origin.scope)).text("schemaUrl", &origin.scope_schema_url).done();
     let list = Value::Array(vec![of_scope]);
-    let resource = resource(&origin.resource);
     Object::new()
-        .put("resource", resource)
-        .put("scopeSpans", list)
+        .put("resource", resource(&origin.resource))
+        .put(lists.scopes, list)
         .text("schemaUrl", &origin.resource_schema_url)
         .done()
 }
@@ -102,51 +99,6 @@ fn scope(scope: &InstrumentationScope) -> Value {
         .list("attributes", &scope.attributes, pair)
         .number("droppedAttributesCount", scope.dropped_attributes_count)
         .done()
-}
-
-fn span(span: &Span) -> Value {
-    Object::new()
-        .text("traceId", &hex(&span.trace_id))
-        .text("spanId", &hex(&span.span_id))
-        .text("traceState", &span.trace_state)
-        .text("parentSpanId", &hex(&span.parent_span_id))
-        .number("flags", span.flags)
-        .text("name", &span.name)
-        .number("kind", span.kind)
-        .long("startTimeUnixNano", span.start_time_unix_nano)
-        .long("endTimeUnixNano", span.end_time_unix_nano)
-        .list("attributes", &span.attributes, pair)
-        .number("droppedAttributesCount", span.dropped_attributes_count)
-        .list("events", &span.events, event)
-        .number("droppedEventsCount", span.dropped_events_count)
-        .list("links", &span.links, link)
-        .number("droppedLinksCount", span.dropped_links_count)
-        .maybe("status", span.status.as_ref().map(status))
-        .done()
-}
-
-fn event(event: &Event) -> Value {
-    Object::new()
-        .long("timeUnixNano", event.time_unix_nano)
-        .text("name", &event.name)
-        .list("attributes", &event.attributes, pair)
-        .number("droppedAttributesCount", event.dropped_attributes_count)
-        .done()
-}
-
-fn link(link: &Link) -> Value {
-    Object::new()
-        .text("traceId", &hex(&link.trace_id))
-        .text("spanId", &hex(&link.span_id))
-        .text("traceState", &link.trace_state)
-        .list("attributes", &link.attributes, pair)
-        .number("droppedAttributesCount", link.dropped_attributes_count)
-        .number("flags", link.flags)
-        .done()
-}
-
-fn status(status: &Status) -> Value {
-    Object::new().text("message", &status.message).number("code", status.code).done()
 }
 
 fn pair(pair: &KeyValue) -> Value {
@@ -219,6 +171,16 @@ impl Object {
     /// A number of 64 bits.
     fn long(self, name: &str, number: u64) -> Self {
         self.maybe(name, (number != 0).then(|| Value::from(number.to_string())))
+    }
+
+    /// A number that is there or not, unlike one with a default.
+    fn maybe_double(self, name: &str, number: Option<f64>) -> Self {
+        self.maybe(name, number.map(double))
+    }
+
+    /// A floating number whose default is 0, but not -0.
+    fn double(self, name: &str, number: f64) -> Self {
+        self.maybe_double(name, (number.to_bits() != 0).then_some(number))
     }
 
     fn list<T>(self, name: &str, list: &[T], each: impl Fn(&T) -> Value) -> Self {
