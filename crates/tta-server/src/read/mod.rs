@@ -27,7 +27,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 pub use cost::{CostBy, CostQuery, CostRow, cost};
-pub use logs::{LogCursor, LogPage, LogQuery, StoredLog, logs};
+pub use logs::{LogCursor, LogPage, LogQuery, StoredLog, logs, trace_logs};
 pub use map::{Call, MapBy, calls, places};
 pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
 pub use names::{Operation, PrimitiveName, operations, primitives, services};
