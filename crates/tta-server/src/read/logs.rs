@@ -212,6 +212,18 @@ fn next(
     Ok(latest)
 }
 
+/// Reads the log records of a trace, by their time, and nothing else of it.
+///
+/// # Errors
+///
+/// When the files cannot be read.
+pub fn trace_logs(reader: &Reader, id: TraceId) -> Result<Vec<StoredLog>, ReadError> {
+    let mut logs = Vec::new();
+    reader.each(|snapshot| logs_of(snapshot, id, &mut logs))?;
+    logs.sort_by_key(|stored| stored.time_unix_nanos);
+    Ok(logs)
+}
+
 /// Reads the log records of a trace in one file.
 pub(super) fn logs_of(
     snapshot: &Snapshot<'_>,

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 pub use arrived::{Arrival, Arrivals, Arrived, arrived_logs, arrived_metrics};
 pub use cost::{CostBy, CostQuery, CostRow, cost};
-pub use logs::{LogCursor, LogPage, LogQuery, StoredLog, logs};
+pub use logs::{LogCursor, LogPage, LogQuery, StoredLog, logs, trace_logs};
 pub use map::{Call, MapBy, calls, places};
 pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
 pub use names::{Operation, PrimitiveName, operations, primitives, senders, services};

@@ -10,7 +10,6 @@ use tta_model::TraceId;
 
 use super::snapshot::Snapshot;
 use super::{ReadError, Reader};
-use crate::store::{block, ids, low};
 use crate::wire::{Glance, glance};
 
 /// A trace without what its spans tell of themselves.
@@ -55,7 +54,7 @@ pub struct OutlineSpan {
 ///
 /// # Cost
 ///
-/// A fraction of a microsecond for each span, and no decoding.
+/// That of opening the blocks, and of passing over each record once.
 pub fn outline(reader: &Reader, id: TraceId) -> Result<Outline, ReadError> {
     let mut draft = Draft::default();
     reader.each(|snapshot| draft.read(snapshot, id))?;
@@ -82,41 +81,23 @@ pub(super) struct Draft {
 impl Draft {
     /// Adds the spans of one file, in the order in which they came.
     pub(super) fn read(&mut self, snapshot: &Snapshot<'_>, id: TraceId) -> rusqlite::Result<()> {
-        let query = "SELECT id, block, offset, spans FROM part WHERE trace = ?1 ORDER BY id";
-        let mut parts = snapshot.file().prepare_cached(query)?;
-        let mut rows = parts.query([low(id.get())])?;
-        let mut raw = Vec::new();
         // Spans of one service lie together.
         let mut service = None;
-        while let Some(row) = rows.next()? {
-            let Some((trace, ids)) = ids(row.get_ref(3)?.as_blob()?) else {
-                snapshot.report(&format!("part {} of a trace cannot be read", row.get::<_, i64>(0)?));
-                continue;
-            };
-            // The index knows only half of the id.
-            if trace != id.get() {
-                continue;
-            }
-            let block = snapshot.block(row.get(1)?)?;
-            let offset: i64 = row.get(2)?;
-            for (entry, id) in block::entries(&block, offset as usize).zip(ids) {
-                entry.write((trace, id), &mut raw);
-                let envelopes = (entry.resource, entry.scope);
-                let service = match service {
-                    Some((of, number)) if of == envelopes => number,
-                    _ => {
-                        let number = self.words.number(snapshot.origin(envelopes)?.service());
-                        service = Some((envelopes, number));
-                        number
-                    }
-                };
-                match glance(&raw) {
-                    Ok(found) => self.add(&raw, (id, service), &found),
-                    Err(error) => snapshot.report(&format!("a span cannot be read: {error}")),
+        snapshot.each_span(id, |id, envelopes, raw| {
+            let service = match service {
+                Some((of, number)) if of == envelopes => number,
+                _ => {
+                    let number = self.words.number(snapshot.origin(envelopes)?.service());
+                    service = Some((envelopes, number));
+                    number
                 }
+            };
+            match glance(raw) {
+                Ok(found) => self.add(raw, (id, service), &found),
+                Err(error) => snapshot.report(&format!("a span cannot be read: {error}")),
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn add(&mut self, raw: &[u8], (id, service): (u64, u32), found: &Glance) {

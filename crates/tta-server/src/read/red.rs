@@ -137,7 +137,7 @@ pub struct HeatCell {
 /// # Cost
 ///
 /// Operations, primitives and workflows are summed up, each by itself. A question that has to do with two of them is answered from
-/// the index of spans, at some 20 nanoseconds for each that started in the time.
+/// the index of spans, at some tens of nanoseconds for each span that started in the time.
 pub fn red(reader: &Reader, query: &RedQuery) -> Result<Vec<RedSeries>, ReadError> {
     Ok(series(sums(reader, query, query.by)?))
 }

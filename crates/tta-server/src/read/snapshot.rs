@@ -8,11 +8,12 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 use prost::Message;
 use rusqlite::{Connection, OptionalExtension};
+use tta_model::TraceId;
 
 use super::trace::Origin;
-use crate::store::Shared;
-use crate::store::block::Opener;
+use crate::store::block::{self, Opener};
 use crate::store::segment::Segment;
+use crate::store::{Shared, ids, low};
 
 /// How many opened blocks an answer keeps.
 const BLOCKS: usize = 64;
@@ -87,6 +88,36 @@ impl<'a> Snapshot<'a> {
         }
         blocks.insert(id, block.clone());
         Ok(block)
+    }
+
+    /// Hands on the spans of a trace in this file, in the order in which they came: the id, the numbers of resource and scope, and
+    /// the message.
+    pub(super) fn each_span(
+        &self,
+        id: TraceId,
+        mut each: impl FnMut(u64, (u32, u32), &[u8]) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let query = "SELECT id, block, offset, spans FROM part WHERE trace = ?1 ORDER BY id";
+        let mut parts = self.file().prepare_cached(query)?;
+        let mut rows = parts.query([low(id.get())])?;
+        let mut raw = Vec::new();
+        while let Some(row) = rows.next()? {
+            let Some((trace, ids)) = ids(row.get_ref(3)?.as_blob()?) else {
+                self.report(&format!("part {} of a trace cannot be read", row.get::<_, i64>(0)?));
+                continue;
+            };
+            // The index knows only half of the id.
+            if trace != id.get() {
+                continue;
+            }
+            let block = self.block(row.get(1)?)?;
+            let offset: i64 = row.get(2)?;
+            for (entry, id) in block::entries(&block, offset as usize).zip(ids) {
+                entry.write((trace, id), &mut raw);
+                each(id, (entry.resource, entry.scope), &raw)?;
+            }
+        }
+        Ok(())
     }
 
     /// The resource and the scope of a record.

@@ -122,7 +122,7 @@ pub(super) fn add_runs(
     mut key: impl FnMut(&Shape) -> rusqlite::Result<Option<Key>>,
     sums: &mut Sums,
 ) -> rusqlite::Result<()> {
-    let query = "SELECT id, spans FROM run WHERE id > ?1 AND last >= ?2 AND first < ?3";
+    let query = "SELECT id, spans FROM run WHERE id > ?1 AND last >= ?2 AND first <= ?3";
     let mut runs = snapshot.file().prepare_cached(query)?;
     let (from, to) =
         (steps.first.saturating_mul(MINUTE), steps.last.saturating_add(1).saturating_mul(MINUTE));

@@ -11,9 +11,7 @@ use tta_model::TraceId;
 use tta_model::name::attribute;
 
 use super::logs::{StoredLog, logs_of};
-use super::snapshot::Snapshot;
 use super::{ReadError, Reader};
-use crate::store::{block, ids, low};
 
 /// Where a record comes from.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -92,12 +90,17 @@ pub fn trace(reader: &Reader, id: TraceId) -> Result<StoredTrace, ReadError> {
     let mut places = HashMap::new();
     let mut logs = Vec::new();
     reader.each(|snapshot| {
-        read_spans(snapshot, id, |id, span| match places.get(&id) {
-            Some(at) => spans[*at] = span,
-            None => {
-                places.insert(id, spans.len());
-                spans.push(span);
+        snapshot.each_span(id, |id, envelopes, raw| {
+            let origin = snapshot.origin(envelopes)?;
+            match (Span::decode(raw), places.get(&id)) {
+                (Ok(span), Some(at)) => spans[*at] = StoredSpan { span, origin },
+                (Ok(span), None) => {
+                    places.insert(id, spans.len());
+                    spans.push(StoredSpan { span, origin });
+                }
+                (Err(error), _) => snapshot.report(&format!("a span cannot be decoded: {error}")),
             }
+            Ok(())
         })?;
         logs_of(snapshot, id, &mut logs)
     })?;
@@ -106,37 +109,4 @@ pub fn trace(reader: &Reader, id: TraceId) -> Result<StoredTrace, ReadError> {
     });
     logs.sort_by_key(|stored: &StoredLog| stored.time_unix_nanos);
     Ok(StoredTrace { spans, logs })
-}
-
-/// Reads the spans of a trace in one file, in the order in which they came.
-fn read_spans(
-    snapshot: &Snapshot<'_>,
-    id: TraceId,
-    mut each: impl FnMut(u64, StoredSpan),
-) -> rusqlite::Result<()> {
-    let query = "SELECT id, block, offset, spans FROM part WHERE trace = ?1 ORDER BY id";
-    let mut parts = snapshot.file().prepare_cached(query)?;
-    let mut rows = parts.query([low(id.get())])?;
-    let mut raw = Vec::new();
-    while let Some(row) = rows.next()? {
-        let Some((trace, ids)) = ids(row.get_ref(3)?.as_blob()?) else {
-            snapshot.report(&format!("part {} of a trace cannot be read", row.get::<_, i64>(0)?));
-            continue;
-        };
-        // The index knows only half of the id.
-        if trace != id.get() {
-            continue;
-        }
-        let block = snapshot.block(row.get(1)?)?;
-        let offset: i64 = row.get(2)?;
-        for (entry, id) in block::entries(&block, offset as usize).zip(ids) {
-            entry.write((trace, id), &mut raw);
-            let origin = snapshot.origin((entry.resource, entry.scope))?;
-            match Span::decode(&raw[..]) {
-                Ok(span) => each(id, StoredSpan { span, origin }),
-                Err(error) => snapshot.report(&format!("a span cannot be decoded: {error}")),
-            }
-        }
-    }
-    Ok(())
 }

@@ -97,8 +97,10 @@ impl Other {
             OUTPUT_TOKENS => return self.output_tokens[0] = tokens(found),
             COMPLETION_TOKENS => return self.output_tokens[1] = tokens(found),
             OPERATION_NAME => {
-                let is = |operation: &&str| matches!(found, Found::Text(text) if text.of(buffer) == operation.as_bytes());
-                return self.is_no_model_call = a::NO_MODEL_CALLS.iter().any(|operation| is(operation));
+                let Found::Text(text) = found else { return };
+                let operation = text.of(buffer);
+                self.is_no_model_call = a::NO_MODEL_CALLS.iter().any(|no| no.as_bytes() == operation);
+                return;
             }
             _ => return,
         };

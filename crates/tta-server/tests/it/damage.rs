@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use tta_model::SpanId;
 use tta_server::read::{self, ALWAYS, CostBy, CostQuery, LogQuery, MapBy, RedBy, RedQuery, SpanQuery};
 use tta_server::{Options, Store};
 
-use super::support::{count, id, open, put, request, span, text};
+use super::support::{count, id, open, put, request, settle, span, text};
 
 const TRACES: u128 = 300;
 
@@ -51,7 +52,21 @@ fn ask_all(store: &Store) {
     let reader = store.reader();
     let red = RedQuery { step_minutes: 1, by: RedBy::Operation, ..RedQuery::default() };
     read::red(&reader, &red).expect("damage is no error");
+    for by in [RedBy::Primitive, RedBy::Workflow] {
+        read::red(&reader, &RedQuery { by, ..red.clone() }).expect("damage is no error");
+    }
     read::calls(&reader, &ALWAYS, MapBy::Primitive).expect("damage is no error");
+    read::places(&reader, &ALWAYS).expect("damage is no error");
+    let ids: Vec<_> = (1..=TRACES).map(id).collect();
+    for summary in read::summaries(&reader, &ids).expect("damage is no error") {
+        let spans = read::trace(&reader, summary.trace_id).expect("damage is no error").spans;
+        assert_eq!(summary.spans, spans.len(), "the same is left out");
+        for stored in spans {
+            let one = SpanId::from_bytes(stored.span.span_id[..].try_into().expect("8 bytes"));
+            let found = read::span(&reader, summary.trace_id, one.expect("not zero"));
+            assert!(found.expect("damage is no error").is_none_or(|found| found == stored));
+        }
+    }
     read::cost(&reader, &CostQuery { times: ALWAYS, by: CostBy::Agent }).expect("damage is no error");
     read::logs(&reader, &LogQuery::default()).expect("damage is no error");
     read::services(&reader).expect("damage is no error");
@@ -127,4 +142,18 @@ fn a_file_that_is_something_else_is_set_aside() {
     assert_eq!(count(&store, 1), 1);
     let aside = directory.path().join("damaged").join(file.file_name().expect("it has a name"));
     assert!(aside.exists() && store.damage()[0].what.contains("not a database"), "{:?}", store.damage());
+}
+
+#[test]
+fn a_table_that_is_not_there_is_damage() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = fill(directory.path());
+    let store = Store::open(Options::new(directory.path())).expect("it opens");
+    settle(&store);
+    let other = rusqlite::Connection::open(&file).expect("it opens");
+    other.execute_batch("DROP TABLE unit_red; DROP TABLE log").expect("it is done");
+    ask_all(&store);
+    let told: Vec<String> = store.damage().into_iter().map(|damage| damage.what).collect();
+    assert!(told.iter().any(|what| what.contains("unit_red")), "{told:?}");
+    assert_eq!(whole(&store), TRACES as usize * 3, "the rest is still read");
 }

@@ -58,6 +58,7 @@ fn log_records_are_found_by_trace_time_and_text() {
         trace.logs.iter().map(|log| log.record.clone()).collect::<Vec<_>>(),
         (0..10).map(record).collect::<Vec<_>>()
     );
+    assert_eq!(read::trace_logs(&reader, id(7)).expect("it is read"), trace.logs);
     assert_eq!((trace.spans.len(), trace.logs[0].origin.service(), kept.stats().logs), (1, "shop", 150));
     let mut query = LogQuery { limit: 40, ..LogQuery::default() };
     let mut all = Vec::new();

@@ -123,11 +123,11 @@ pub(super) async fn logs(
         }
         let id = trace_id("trace", trace)?;
         let of_trace = state.json(move |reader| {
-            let stored = read::trace(reader, id)?;
-            if stored.spans.is_empty() && stored.logs.is_empty() {
+            let logs = read::trace_logs(reader, id)?;
+            if logs.is_empty() && !read::is_stored(reader, id)? {
                 return Err(no_trace(&id.to_string()));
             }
-            Ok(Logs { logs: stored.logs.iter().map(log).collect(), next: None })
+            Ok(Logs { logs: logs.iter().map(log).collect(), next: None })
         });
         return of_trace.await;
     }
