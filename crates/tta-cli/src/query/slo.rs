@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     let objectives = found["objectives"].as_array().map_or(&[][..], Vec::as_slice);
     if objectives.is_empty() {
-        let since = humantime::format_duration(arguments.since);
+        let since = age(arguments.since.as_secs());
         return match (&arguments.service, &arguments.name) {
             (None, None) => print(&format!("No program told of an objective in the last {since}. {HOW}")),
             _ => print(&format!("No such objective was told of in the last {since}.\n")),
