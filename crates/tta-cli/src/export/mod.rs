@@ -123,14 +123,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if let Some(path) = &arguments.out {
         tell(&written, &plan.signals, (path, arguments.json))?;
     }
-    match &reader.damage()[..] {
-        [] => Ok(()),
-        [first, ..] => Err(format!(
-            "what is damaged in the store was left out: {} in {}; the rest was written",
-            first.what, first.file
-        )
-        .into()),
-    }
+    Ok(wanted::check_damage(&reader)?)
 }
 
 /// Says where what could not be written was to go.

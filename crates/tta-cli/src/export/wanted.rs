@@ -37,6 +37,17 @@ pub(super) fn check_service(reader: &Reader, service: Option<&str>) -> Result<()
     Err(format!("nothing of the service `{name}` is stored; there are: {known}").into())
 }
 
+/// Says what could not be read, and so is not in what was written.
+pub(super) fn check_damage(reader: &Reader) -> Result<(), String> {
+    match &reader.damage()[..] {
+        [] => Ok(()),
+        [first, ..] => Err(format!(
+            "what is damaged in the store was left out: {} in {}; the rest was written",
+            first.what, first.file
+        )),
+    }
+}
+
 /// The traces that are asked for, by the start of what was found of them. After each page it is told how many were found so far.
 pub(super) fn traces(
     reader: &Reader,

@@ -46,7 +46,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         None => None,
     };
     let mut sender = Sender::new(&arguments.url, token)?;
-    let (input, size) = open(&arguments.file)?;
+    let (mut input, size) = open(&arguments.file)?;
+    check_format(&mut input, &arguments.file)?;
     let bar = progress::bytes(size);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let sent = runtime.block_on(send_all(input, &mut sender, &bar));
@@ -81,6 +82,21 @@ fn open(path: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), String> {
     }
     let size = metadata.is_file().then_some(metadata.len());
     Ok((Box::new(BufReader::with_capacity(1 << 16, file)), size))
+}
+
+/// Refuses at once what has no lines at all, instead of each line of it.
+fn check_format(input: &mut impl BufRead, path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    let first = input.fill_buf().map_err(|error| format!("cannot read {shown}: {error}"))?;
+    if first.starts_with(b"PAR1") {
+        return Err(format!("{shown} is a table; `tta export --format jsonl` writes what can be imported"));
+    }
+    if first.starts_with(&[0x1f, 0x8b]) || first.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        return Err(format!(
+            "{shown} is compressed; unpack it into `tta import -`, as in zcat FILE | tta import -"
+        ));
+    }
+    Ok(())
 }
 
 async fn send_all(

@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     let objectives = found["objectives"].as_array().map_or(&[][..], Vec::as_slice);
     if objectives.is_empty() {
-        let since = humantime::format_duration(arguments.since);
+        let since = age(arguments.since.as_secs());
         return match (&arguments.service, &arguments.name) {
             (None, None) => print(&format!("No program told of an objective in the last {since}. {HOW}")),
             _ => print(&format!("No such objective was told of in the last {since}.\n")),
@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let has_bars = io::stdout().is_terminal();
     let rows = objectives.iter().map(|objective| row(objective, objectives, has_bars)).collect();
     print(&table(&header, rows, 3))?;
-    let alerts: String = objectives.iter().flat_map(alerts).collect();
+    let alerts: String = objectives.iter().flat_map(|objective| alerts(objective, objectives)).collect();
     Ok(io::stdout().write_all(alerts.as_bytes())?)
 }
 
@@ -151,7 +151,7 @@ fn budget(left: f64, has_bar: bool) -> String {
     }
     // What is left at all is seen.
     let full = (left.clamp(0.0, 1.0) * BAR as f64).ceil() as usize;
-    format!("{}{} {share:>8}", "█".repeat(full), "░".repeat(BAR - full))
+    format!("{}{} {share:>9}", "█".repeat(full), "░".repeat(BAR - full))
 }
 
 /// How long ago it was told.
@@ -168,14 +168,14 @@ fn age(seconds: u64) -> String {
 }
 
 /// A line for each thing that spends the budget too fast.
-fn alerts(objective: &Value) -> Vec<String> {
+fn alerts(objective: &Value, all: &[Value]) -> Vec<String> {
     let line = |alert: &Value| {
         let rate = |name: &str| alert[name].as_f64().unwrap_or(0.0);
         format!(
             "{}: {} of {} spends its budget {:.1} times as fast as allowed over {} and {}; the limit is {:.1}\n",
             text(&alert["urgency"]),
             text(&objective["name"]),
-            text(&objective["service"]),
+            service(objective, all),
             rate("burn_rate"),
             text(&alert["long"]),
             text(&alert["short"]),
@@ -204,11 +204,11 @@ mod tests {
     #[test]
     fn a_budget_is_a_bar() {
         let check = |left: f64, expect: &str| assert_eq!(budget(left, true), expect);
-        check(1.0, "██████████  100.00%");
-        check(0.75, "████████░░   75.00%");
-        check(0.001, "█░░░░░░░░░    0.10%");
-        check(0.0, "░░░░░░░░░░    0.00%");
-        check(-3.0, "░░░░░░░░░░ -300.00%");
+        check(1.0, "██████████   100.00%");
+        check(0.75, "████████░░    75.00%");
+        check(0.001, "█░░░░░░░░░     0.10%");
+        check(0.0, "░░░░░░░░░░     0.00%");
+        check(-3.0, "░░░░░░░░░░  -300.00%");
         assert_eq!(budget(0.5, false), "50.00%");
     }
 

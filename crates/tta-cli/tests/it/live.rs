@@ -100,6 +100,10 @@ fn a_demo_has_a_server_beside_it_that_knows_its_runs() {
     assert_eq!(asked("/api/services")["data"], serde_json::json!(["tta-demo"]));
     let traces = asked("/api/traces?service=tta-demo");
     assert_eq!(traces["data"].as_array().unwrap().len(), 4, "{traces:#}");
+    let found = asked("/api/tta/v1/slo");
+    let objectives: Vec<_> = found["objectives"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(objectives, ["documents-are-quick", "documents-succeed"]);
+    assert_eq!(found["objectives"][1]["compliance"], 1.0);
     let directory = std::env::temp_dir().join(format!("tta-demo-{}", running.id()));
     assert!(directory.is_dir());
     send(&running, Signal::INT);

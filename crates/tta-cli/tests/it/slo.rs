@@ -28,7 +28,7 @@ fn the_objectives_of_a_program_are_shown() {
     let (server, open, http) = start(&directory);
     let none = run(command(&["slo", "--url", &open]));
     assert!(none.status.success() && none.stdout.contains("[[slo]]\nname = "), "{none:#?}");
-    assert!(none.stdout.starts_with("No program told of an objective in the last 1day."), "{none:#?}");
+    assert!(none.stdout.starts_with("No program told of an objective in the last 24h."), "{none:#?}");
 
     play("good", &http, &[]);
     // Nothing is small enough, so every run fails.
@@ -75,7 +75,7 @@ fn the_objectives_of_a_program_are_shown() {
     let stale = objectives(&["--data", &directory, "--service", "good", "--stale-after", "0"]);
     assert!(stale.iter().all(|one| one["is_stale"] == true), "{stale:#?}");
     let nobody = run(command(&["slo", "--data", &directory, "--name", "nobody"]));
-    assert_eq!(nobody.stdout, "No such objective was told of in the last 1day.\n");
+    assert_eq!(nobody.stdout, "No such objective was told of in the last 24h.\n");
     run(command(&["slo", "--data", &directory, "--stale-after", "5"]))
         .assert_failed(&["parameter 'stale_after': \"5\" is no duration; write it as in 1.5s"]);
 }

@@ -184,7 +184,7 @@ fn instances_have_rows_unless_they_tell_the_same() {
     put(&store, &idle);
     put(&store, &Told { instance: "two", time: NOW + 3 * SECOND, ..idle.clone() });
     put(&store, &Told { instance: "three", ..windows(&idle, [2.0; 7]) });
-    put(&store, &Told { service: "bank", ..idle.clone() });
+    put(&store, &Told { service: "bank", ..idle });
     let rows = ask(&store, &query(NOW + MINUTE));
     let told: Vec<_> =
         rows.iter().map(|row| (row.service.as_str(), row.instances.join(" "), row.health())).collect();

@@ -110,6 +110,11 @@ fn an_import_that_cannot_be_says_what_to_do() {
     let folder = data.path().display().to_string();
     import(&folder, &nobody, &[]).assert_failed(&["is a folder"]);
     import(&format!("{folder}/none"), &nobody, &[]).assert_failed(&["cannot read", "none"]);
+    for (begin, says) in [(&b"PAR1"[..], "is a table"), (&[0x1f, 0x8b, 8], "is compressed")] {
+        let other = format!("{folder}/other");
+        std::fs::write(&other, begin).unwrap();
+        import(&other, &nobody, &[]).assert_failed(&[says]);
+    }
     import(&file, &nobody, &["--token-env", "TTA_NO_SUCH_TOKEN"]).assert_failed(&["holds no token"]);
     for (answer, says) in [
         ("404 Not Found", "does it receive OTLP over HTTP there?"),

@@ -151,7 +151,7 @@ fn an_export_that_is_imported_is_exported_the_same() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (one, other) = (from.path().display().to_string(), to.path().display().to_string());
     let (server, _, http) = start(&one);
-    for trace in 1..=40 {
+    for trace in 1..=20 {
         // Equal starts, several services and several requests: the order has to be the same all the same.
         let at = now();
         let shop = group("shop", (1..=50).map(|id| span(trace, id, at + u64::from(id % 3))).collect());
@@ -159,7 +159,7 @@ fn an_export_that_is_imported_is_exported_the_same() {
         post(&http, &json!({ "resourceSpans": [bank] }));
         post(&http, &json!({ "resourceSpans": [shop] }));
     }
-    for request in 0..10 {
+    for request in 0..5 {
         let each = |of: fn(&str, u64) -> Value| -> Vec<Value> {
             let at = |n| now() + request * 30 + n;
             (0..30).map(|n| of(if n % 2 == 0 { "shop" } else { "bank" }, at(n))).collect()
@@ -173,8 +173,8 @@ fn an_export_that_is_imported_is_exported_the_same() {
     let written = export(&one, &["--out", &file, "--json"]).json();
     let exported = records(&export(&one, &[]));
     stop(server, Signal::TERM);
-    assert!(written["log_records"].as_u64() >= Some(1_200), "{written}");
-    assert!(written["metric_points"].as_u64() >= Some(300 * POINTS), "{written}");
+    assert!(written["log_records"].as_u64() >= Some(600), "{written}");
+    assert!(written["metric_points"].as_u64() >= Some(150 * POINTS), "{written}");
 
     let (server, _, http) = start(&other);
     let outcome = import(&file, &http, &["--json"]);

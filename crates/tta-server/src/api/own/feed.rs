@@ -5,12 +5,14 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::stream::{self, Stream};
 use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use utoipa::{IntoParams, ToSchema};
 
@@ -25,7 +27,7 @@ use crate::read::{self, NewTrace, Reader, Seen};
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// What is told, and of which traces.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LiveParams {
@@ -86,8 +88,8 @@ pub(super) async fn live(
     headers: HeaderMap,
     Asked(params): Asked<LiveParams>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let filter = Filter::new(&params)?;
     let after = mark(&headers, &params)?;
+    let filter = Arc::new(Filter::new(params)?);
     let Listener { receiver, since } = state.listen().await?;
     // A mark of the future is of another store.
     let after = after.filter(|after| *after < since).unwrap_or_else(|| since.clone());
@@ -121,16 +123,16 @@ fn mark(headers: &HeaderMap, params: &LiveParams) -> Result<Option<Seen>, ApiErr
 }
 
 /// Which summaries are wanted.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Filter {
     params: LiveParams,
     min_duration_nanos: u64,
 }
 
 impl Filter {
-    fn new(params: &LiveParams) -> Result<Self, ApiError> {
+    fn new(params: LiveParams) -> Result<Self, ApiError> {
         let min_duration = nanos("min_duration", params.min_duration.as_deref())?.unwrap_or(0);
-        Ok(Self { params: params.clone(), min_duration_nanos: min_duration.cast_unsigned() })
+        Ok(Self { params, min_duration_nanos: min_duration.cast_unsigned() })
     }
 
     /// What is to be told of a trace, if anything.
@@ -170,8 +172,8 @@ impl Filter {
 /// What one listener is told.
 struct Feed {
     state: ApiState,
-    filter: Filter,
-    receiver: tokio::sync::broadcast::Receiver<Told>,
+    filter: Arc<Filter>,
+    receiver: Receiver<Told>,
     /// The moment after which the receiver hears everything.
     since: Seen,
     /// Up to where it was told what came before that moment.
@@ -190,7 +192,7 @@ impl Feed {
                 self.catch_up().await.ok()?;
                 continue;
             }
-            let filter = self.filter.clone();
+            let filter = Arc::clone(&self.filter);
             match self.receiver.recv().await {
                 Ok(Told { trace, seen }) if !filter.params.whole => {
                     let summary = Some(summary(&trace)).filter(|summary| filter.wants(summary));
@@ -210,7 +212,7 @@ impl Feed {
 
     /// Reads the next part of what came before it listened.
     async fn catch_up(&mut self) -> Result<(), ApiError> {
-        let (filter, told, until) = (self.filter.clone(), self.told.clone(), self.since.clone());
+        let (filter, told, until) = (Arc::clone(&self.filter), self.told.clone(), self.since.clone());
         let read = self.state.blocking(move |reader| {
             let news = read::news_between(reader, &told, Some(&until))?;
             let seen = if news.is_cut { news.seen } else { until };

@@ -9,6 +9,7 @@ mod metrics;
 mod spans;
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -33,45 +34,52 @@ struct Lists {
 }
 
 /// Puts records together that have the same origin, in the order in which the origins come; none if there are no records.
+///
+/// Each record is text before the next one is looked at: a trace may have so many that their values would fill the memory.
 fn grouped<'a>(lists: &Lists, records: impl Iterator<Item = (&'a Arc<Origin>, Value)>) -> Option<String> {
-    let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
+    let mut groups: Vec<String> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut last: Option<(&Arc<Origin>, usize)> = None;
     for (origin, record) in records {
-        let at = match last {
-            Some((of, at)) if Arc::ptr_eq(of, origin) => at,
+        let (at, is_new) = match last {
+            Some((of, at)) if Arc::ptr_eq(of, origin) => (at, false),
             // The same origin is another value in each file of the store.
             _ => {
-                let head = head(lists, origin);
-                *places.entry(head.to_string()).or_insert_with(|| {
-                    groups.push((head, Vec::new()));
-                    groups.len() - 1
-                })
+                let begin = begin(lists, origin);
+                let at = *places.entry(begin.clone()).or_insert(groups.len());
+                let is_new = at == groups.len();
+                if is_new {
+                    groups.push(begin);
+                }
+                (at, is_new)
             }
         };
         last = Some((origin, at));
-        groups[at].1.push(record);
+        let group = &mut groups[at];
+        if !is_new {
+            group.push(',');
+        }
+        // A string holds every write.
+        let _ = write!(group, "{record}");
     }
-    let whole = |(mut head, records): (Value, Vec<Value>)| {
-        head[lists.scopes][0][lists.records] = Value::Array(records);
-        head
-    };
-    (!groups.is_empty()).then(|| {
-        let groups: Vec<Value> = groups.into_iter().map(whole).collect();
-        json!({ lists.resources: groups }).to_string()
-    })
+    (!groups.is_empty()).then(|| format!("{{\"{}\":[{}]}}]}}]}}", lists.resources, groups.join("]}]},")))
 }
 
-/// A resource with one scope and no records.
-fn head(lists: &Lists, origin: &Origin) -> Value {
-    let of_scope =
-        Object::new().put("scope", scope(&origin.scope)).text("schemaUrl", &origin.scope_schema_url).done();
-    let list = Value::Array(vec![of_scope]);
-    Object::new()
-        .put("resource", resource(&origin.resource))
-        .put(lists.scopes, list)
-        .text("schemaUrl", &origin.resource_schema_url)
-        .done()
+/// A resource with one scope, as far as to its records.
+fn begin(lists: &Lists, origin: &Origin) -> String {
+    let address = |of: &str| match of {
+        "" => String::new(),
+        url => format!("\"schemaUrl\":{},", Value::from(url)),
+    };
+    format!(
+        "{{\"resource\":{},{}\"{}\":[{{\"scope\":{},{}\"{}\":[",
+        resource(&origin.resource),
+        address(&origin.resource_schema_url),
+        lists.scopes,
+        scope(&origin.scope),
+        address(&origin.scope_schema_url),
+        lists.records,
+    )
 }
 
 fn resource(resource: &Resource) -> Value {
