@@ -11,6 +11,7 @@ pub(crate) mod field;
 pub(crate) mod fingerprint;
 mod logs;
 mod metrics;
+pub(crate) mod parts;
 pub(crate) mod schema;
 pub(crate) mod span;
 mod traces;

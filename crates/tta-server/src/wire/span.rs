@@ -4,7 +4,7 @@ use tta_model::name::attribute as a;
 
 use super::field::{Fields, Slice, Wire};
 use super::schema::{self, KEY_VALUE, Kind, SPAN};
-use super::{Rejection, fingerprint};
+use super::{Rejection, fingerprint, parts};
 
 /// The attributes with a text that is searched for often, by their place in [`SpanRef::words`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl SpanRef {
 /// The number of OTLP's status code for an error.
 pub(crate) const ERROR: u8 = 2;
 
-/// Scans the span that lies at `raw`, and adds the hashes of its attributes.
+/// Scans the span that lies at `raw`, and adds the hashes of its attributes, and of what else a search for tags looks at.
 pub(crate) fn scan(buffer: &[u8], raw: Slice, attributes: &mut Vec<u64>) -> Result<SpanRef, Rejection> {
     let mut span = SpanRef { raw, ..SpanRef::default() };
     let (mut trace, mut id, mut parent) = (Slice::default(), Slice::default(), Slice::default());
@@ -75,7 +75,7 @@ pub(crate) fn scan(buffer: &[u8], raw: Slice, attributes: &mut Vec<u64>) -> Resu
     let mut fields = Fields::new(buffer, raw);
     while let Some((number, value)) = fields.next()? {
         match (number, value) {
-            (9, Wire::Bytes(found)) => attributes.extend(take_attribute(buffer, found, &mut span)?),
+            (9, Wire::Bytes(found)) => attributes.push(take_attribute(buffer, found, &mut span)?),
             (1, Wire::Bytes(found)) => trace = found,
             (2, Wire::Bytes(found)) => id = found,
             (4, Wire::Bytes(found)) => parent = found,
@@ -86,7 +86,12 @@ pub(crate) fn scan(buffer: &[u8], raw: Slice, attributes: &mut Vec<u64>) -> Resu
             (6, Wire::Varint(kind)) => span.kind = u8::try_from(kind).unwrap_or(0).min(7),
             (7, Wire::Fixed64(time)) => start = time,
             (8, Wire::Fixed64(time)) => end = time,
-            (15, Wire::Bytes(found)) => take_status(buffer, found, &mut span)?,
+            (15, Wire::Bytes(found)) => attributes.extend(take_status(buffer, found, &mut span)?),
+            (3, Wire::Bytes(state)) if !state.is_empty() => {
+                schema::check_text(state.of(buffer))?;
+                attributes.push(fingerprint::text(a::W3C_TRACESTATE.key, state.of(buffer)));
+            }
+            (11 | 13, Wire::Bytes(part)) => parts::scan(buffer, (number, part), attributes)?,
             _ => schema::check_field(buffer, SPAN.kind(number), value, 0)?,
         }
     }
@@ -116,17 +121,22 @@ fn bytes<const N: usize>(bytes: &[u8], otherwise: Rejection) -> Result<[u8; N], 
     if bytes.iter().all(|byte| *byte == 0) { Err(otherwise) } else { Ok(bytes) }
 }
 
-fn take_status(buffer: &[u8], message: Slice, span: &mut SpanRef) -> Result<(), Rejection> {
+/// Takes the status, and answers with the hash of its message, if it has one.
+fn take_status(buffer: &[u8], message: Slice, span: &mut SpanRef) -> Result<Option<u64>, Rejection> {
+    let mut hash = None;
     let mut fields = Fields::new(buffer, message);
     while let Some((number, value)) = fields.next()? {
         match (number, value) {
-            (2, Wire::Bytes(text)) => schema::check_text(text.of(buffer))?,
+            (2, Wire::Bytes(text)) => {
+                schema::check_text(text.of(buffer))?;
+                hash = Some(fingerprint::text(a::OTEL_STATUS_DESCRIPTION.key, text.of(buffer)));
+            }
             (3, Wire::Varint(code)) => span.status = u8::try_from(code).unwrap_or(0).min(3),
             (2 | 3, _) => return Err(Rejection::WrongType),
             _ => {}
         }
     }
-    Ok(())
+    Ok(hash)
 }
 
 /// The value of an attribute, as far as the index needs it.
@@ -193,7 +203,7 @@ const LLM_COMPLETION_TOKENS: &[u8] = a::LLM_COMPLETION_TOKENS.key.as_bytes();
 const LLM_COST_USD: &[u8] = a::LLM_COST_USD.key.as_bytes();
 
 #[inline]
-fn take_attribute(buffer: &[u8], message: Slice, span: &mut SpanRef) -> Result<Option<u64>, Rejection> {
+fn take_attribute(buffer: &[u8], message: Slice, span: &mut SpanRef) -> Result<u64, Rejection> {
     let (key, found) = attribute(buffer, message)?;
     let hash = fingerprint::of(buffer, key, found);
     let word = match key.of(buffer) {

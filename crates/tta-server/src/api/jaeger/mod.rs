@@ -10,7 +10,7 @@ mod shape;
 mod spans;
 mod v3;
 
-pub(super) use spans::plain;
+pub(super) use crate::read::plain;
 
 use axum::Router;
 use axum::routing::get;

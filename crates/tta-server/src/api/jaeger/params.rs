@@ -194,22 +194,24 @@ fn quoted_value(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// Some tags of Jaeger's are fields of a span.
+/// Asks for a tag, of the index where it has a field for it.
 pub(super) fn add_tag(query: &mut SpanQuery, (key, value): (String, String)) {
     use tta_model::name::attribute as a;
-    let status = match (key.as_str(), value.as_str()) {
-        (ERROR_TAG, "true") => Some(2),
-        (key, "ERROR") if key == a::OTEL_STATUS_CODE.key => Some(2),
-        (key, "OK") if key == a::OTEL_STATUS_CODE.key => Some(1),
+    let is_error = match (key.as_str(), value.as_str()) {
+        (ERROR_TAG, "true") => Some(true),
+        (ERROR_TAG, "false") => Some(false),
+        (key, "ERROR") if key == a::OTEL_STATUS_CODE.key => Some(true),
         _ => None,
     };
-    if status.is_some() && (query.status.is_none() || query.status == status) {
-        query.status = status;
+    if is_error.is_some() && query.is_error.is_none() {
+        query.is_error = is_error;
     } else if key == a::SPAN_KIND.key && query.kind.is_none() {
-        let kind = KIND_NAMES.iter().position(|name| *name == value).filter(|kind| *kind > 0);
+        let name = value.to_ascii_lowercase();
+        let name = if name == "unspecified" { "" } else { &name };
+        let kind = KIND_NAMES.iter().position(|kind| *kind == name);
         query.kind = Some(kind.map_or(u8::MAX, |kind| kind as u8));
     } else {
-        query.attributes.push((key, value));
+        query.tags.push((key, value));
     }
 }
 

@@ -46,6 +46,7 @@ fn stored() -> (TempDir, Store) {
             span::Link {
                 trace_id: 255_u128.to_be_bytes().to_vec(),
                 span_id: 9_u64.to_be_bytes().to_vec(),
+                attributes: vec![text("why", "it waited")],
                 ..span::Link::default()
             },
             span::Link::default(),
@@ -232,6 +233,46 @@ async fn traces_are_searched_for() {
     check("tag=otel.status_code:OK", &[]).await;
     check("tag=span.kind:internal", &[short]).await;
     check("tag=span.kind:nonsense", &[]).await;
+}
+
+#[tokio::test]
+async fn tags_are_looked_for_everywhere_that_jaeger_shows_them() {
+    let (_directory, store) = stored();
+    let (long, short) = ("83a9efd15c1c98a977e0711cc93ee28b", "00000000000000ff");
+    let check = async |tag: &str, expect: &[&str]| {
+        assert_eq!(search(&store, &format!("tag={tag}")).await, expect, "{tag}");
+    };
+    // Of an event: its name and its attributes.
+    check("event:retried", &[long]).await;
+    check("event:retired", &[]).await;
+    check("attempt:2", &[long]).await;
+    check("attempt:3", &[]).await;
+    // Of a link.
+    check("why:it+waited", &[long]).await;
+    // Of a scope.
+    check("otel.scope.name:tests", &[short, long]).await;
+    check("scope.name:tests", &[short, long]).await;
+    check("scope.name:others", &[]).await;
+    check("scope.version:1", &[]).await;
+    // Of a resource.
+    check("resource.zone:zone+of+db", &[long]).await;
+    check("resource.count:7", &[]).await;
+    // Of the span: what are fields in OTLP, and what is no single value.
+    check("otel.status_description:no+such+table", &[long]).await;
+    check("otel.status_description:another", &[]).await;
+    check("w3c.tracestate:vendor%3D1", &[long]).await;
+    check("span.status:error", &[long]).await;
+    check("span.kind:CLIENT", &[long]).await;
+    check("error:false", &[short, long]).await;
+    check("error:false&service=db", &[]).await;
+    check("blob:AAAwOQ==", &[long]).await;
+    check("list:%5B1,true%5D", &[long]).await;
+    check("list:%5B1%5D", &[]).await;
+    check("ratio:72.50", &[long]).await;
+    check("ratio:72.51", &[]).await;
+    // All of them have to be there.
+    check("attempt:2&tag=event:retried&tag=error:true", &[long]).await;
+    check("attempt:2&tag=event:retired", &[]).await;
 }
 
 #[tokio::test]
