@@ -36,7 +36,7 @@ impl ApiState {
         let seen = self.blocking(|reader| Ok(read::seen(reader)?)).await?;
         if !self.live.is_followed.swap(true, SeqCst) {
             let follower = Follower { state: self.clone(), commits, seen };
-            tokio::spawn(follower.follow());
+            self.tasks.spawn(follower.follow());
         }
         Ok(listener)
     }

@@ -21,6 +21,7 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 pub use own::openapi;
@@ -38,6 +39,7 @@ pub struct ApiState {
     reader: Reader,
     live: Live,
     turns: Arc<Semaphore>,
+    tasks: TaskTracker,
 }
 
 impl ApiState {
@@ -45,7 +47,13 @@ impl ApiState {
     #[must_use]
     pub fn new(reader: Reader) -> Self {
         let cores = available_parallelism().map_or(1, NonZero::get);
-        Self { reader, live: Live::default(), turns: Arc::new(Semaphore::new(cores * QUESTIONS_PER_CORE)) }
+        let turns = Arc::new(Semaphore::new(cores * QUESTIONS_PER_CORE));
+        Self { reader, live: Live::default(), turns, tasks: TaskTracker::new() }
+    }
+
+    /// What works for this API, so that its end can be waited for.
+    pub(crate) fn tasks(&self) -> TaskTracker {
+        self.tasks.clone()
     }
 
     /// Answers one question without a network: the status of HTTP, and the body.
@@ -65,7 +73,7 @@ impl ApiState {
     ) -> Result<T, ApiError> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| ApiError::Stopping)?;
         let reader = self.reader.clone();
-        let done = tokio::task::spawn_blocking(move || {
+        let done = self.tasks.spawn_blocking(move || {
             // Whoever asked may be gone; the turn ends with the work.
             let _turn = turn;
             work(&reader)

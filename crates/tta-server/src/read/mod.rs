@@ -31,6 +31,7 @@ pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
 pub use names::{Operation, PrimitiveName, operations, primitives, services};
 pub use news::{NewTrace, News, Seen, news, seen};
 pub use otlp::otlp_json;
+pub(crate) use otlp::resource_spans;
 pub(crate) use plain::{number, plain};
 pub use red::{HeatCell, RedBy, RedPoint, RedQuery, RedSeries, heatmap, red};
 pub use search::search;

@@ -17,6 +17,7 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use serde_json::{Map, Value, json};
 
+use super::plain::number;
 use super::trace::{Origin, StoredTrace};
 
 /// Writes the spans of a trace as one `ExportTraceServiceRequest` in OTLP's JSON, without a line break; none if it has no spans.
@@ -31,6 +32,12 @@ use super::trace::{Origin, StoredTrace};
 /// ```
 #[must_use]
 pub fn otlp_json(trace: &StoredTrace) -> Option<String> {
+    let groups = resource_spans(trace);
+    (!groups.is_empty()).then(|| json!({ "resourceSpans": groups }).to_string())
+}
+
+/// The spans of a trace as OTLP's `ResourceSpans`, one for each origin.
+pub(crate) fn resource_spans(trace: &StoredTrace) -> Vec<Value> {
     let mut stored: Vec<_> = trace.spans.iter().collect();
     stored.sort_by(|a, b| {
         let key = |span: &Span| (span.start_time_unix_nano, !span.parent_span_id.is_empty());
@@ -58,10 +65,7 @@ pub fn otlp_json(trace: &StoredTrace) -> Option<String> {
         head["scopeSpans"][0]["spans"] = Value::Array(spans);
         head
     };
-    (!groups.is_empty()).then(|| {
-        let groups: Vec<Value> = groups.into_iter().map(whole).collect();
-        json!({ "resourceSpans": groups }).to_string()
-    })
+    groups.into_iter().map(whole).collect()
 }
 
 /// A `ResourceSpans` with one scope and no spans.
@@ -159,7 +163,7 @@ fn value(value: &AnyValue) -> Value {
         Some(Any::StringValue(text)) => json!({ "stringValue": text }),
         Some(Any::BoolValue(bool)) => json!({ "boolValue": bool }),
         Some(Any::IntValue(int)) => json!({ "intValue": int.to_string() }),
-        Some(Any::DoubleValue(float)) => json!({ "doubleValue": double(*float) }),
+        Some(Any::DoubleValue(float)) => json!({ "doubleValue": number(*float) }),
         Some(Any::BytesValue(bytes)) => json!({ "bytesValue": STANDARD.encode(bytes) }),
         Some(Any::ArrayValue(list)) => {
             json!({ "arrayValue": Object::new().list("values", &list.values, self::value).done() })
@@ -169,16 +173,6 @@ fn value(value: &AnyValue) -> Value {
         }
         // A place in a table of texts, which only profiles have.
         Some(Any::StringValueStrindex(_)) | None => json!({}),
-    }
-}
-
-/// JSON has no numbers for these three.
-fn double(float: f64) -> Value {
-    match float {
-        _ if float.is_nan() => Value::from("NaN"),
-        f64::INFINITY => Value::from("Infinity"),
-        f64::NEG_INFINITY => Value::from("-Infinity"),
-        _ => Value::from(float),
     }
 }
 

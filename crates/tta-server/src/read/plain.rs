@@ -3,11 +3,16 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// A float as a number, or as a text where JSON has no number for it.
 pub(crate) fn number(float: f64) -> Value {
-    if float.is_finite() { json!(float) } else { float.to_string().into() }
+    match float {
+        _ if float.is_nan() => Value::from("NaN"),
+        f64::INFINITY => Value::from("Infinity"),
+        f64::NEG_INFINITY => Value::from("-Infinity"),
+        _ => Value::from(float),
+    }
 }
 
 /// A value as plain JSON.

@@ -102,9 +102,9 @@ fn is_printed(value: &Value, text: &str) -> bool {
         Value::BoolValue(value) => value.to_string() == text,
         Value::IntValue(value) => value.to_string() == text,
         // A float can be written in more than one way.
-        Value::DoubleValue(value) => text.parse::<f64>().is_ok_and(|wanted| {
-            wanted.to_bits() == value.to_bits() || wanted.is_nan() && value.is_nan()
-        }),
+        Value::DoubleValue(value) => text
+            .parse::<f64>()
+            .is_ok_and(|wanted| wanted.to_bits() == value.to_bits() || wanted.is_nan() && value.is_nan()),
         Value::BytesValue(_) => plain(value).as_str() == Some(text),
         other => plain(other).to_string() == text,
     }

@@ -40,12 +40,13 @@ pub(crate) fn attributes<'a>(buffer: &'a [u8], group: &Group) -> impl Iterator<I
     let texts = texts.into_iter().flat_map(move |(number, key)| {
         messages(buffer, scope, number).map(move |text| fingerprint::text(key, text.of(buffer)))
     });
-    let attributes = [(group.resource.message, 1), (scope, 3)].into_iter().flat_map(move |(message, number)| {
-        messages(buffer, message, number).filter_map(move |message| {
-            let (key, value) = super::span::attribute(buffer, message).ok()?;
-            Some(fingerprint::of(buffer, key, value))
-        })
-    });
+    let attributes =
+        [(group.resource.message, 1), (scope, 3)].into_iter().flat_map(move |(message, number)| {
+            messages(buffer, message, number).filter_map(move |message| {
+                let (key, value) = super::span::attribute(buffer, message).ok()?;
+                Some(fingerprint::of(buffer, key, value))
+            })
+        });
     attributes.chain(texts)
 }
 

@@ -13,8 +13,13 @@ const OTHER: u64 = 5;
 
 /// Each run has these beside the hashes of its attributes if they include those of events, links and scopes. Runs that were written
 /// before there were such have none; that all of them seem to be there by accident happens once in 30 million runs.
-pub(crate) const HAS_ALL: [u64; 5] =
-    [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0, 0x082e_fa98_ec4e_6c89, 0x4528_21e6_38d0_1377];
+pub(crate) const HAS_ALL: [u64; 5] = [
+    0x243f_6a88_85a3_08d3,
+    0x1319_8a2e_0370_7344,
+    0xa409_3822_299f_31d0,
+    0x082e_fa98_ec4e_6c89,
+    0x4528_21e6_38d0_1377,
+];
 
 fn hash(key: &[u8], kind: u64, value: &[u8]) -> u64 {
     xxh3_64_with_seed(value, xxh3_64(key) ^ kind)

@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod disk;
 mod exporters;
+mod health;
 mod lock;
 mod model;
 mod operations;

@@ -55,15 +55,7 @@ impl Params {
     }
 
     pub(super) fn check_bool(&self, name: &str) -> Result<(), ApiError> {
-        const WORDS: [&str; 12] =
-            ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"];
-        match self.get(name) {
-            Some(value) if !WORDS.contains(&value) => {
-                let why = format!("strconv.ParseBool: parsing {value:?}: invalid syntax");
-                Err(unparsed(name, &why))
-            }
-            _ => Ok(()),
-        }
+        self.get(name).and_then(not_a_flag).map_or(Ok(()), |why| Err(unparsed(name, &why)))
     }
 
     /// A time or a length of time, in nanoseconds.
@@ -223,6 +215,13 @@ fn lookback(text: &str) -> Option<i64> {
 
 fn unparsed(name: &str, why: &str) -> ApiError {
     bad(format!("unable to parse param '{name}': {why}"))
+}
+
+/// What is wrong with a word for yes or no; none if nothing is.
+pub(super) fn not_a_flag(text: &str) -> Option<String> {
+    const WORDS: [&str; 12] =
+        ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"];
+    (!WORDS.contains(&text)).then(|| format!("strconv.ParseBool: parsing {text:?}: invalid syntax"))
 }
 
 fn not_a_number(text: &str) -> String {

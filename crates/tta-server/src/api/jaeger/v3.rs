@@ -2,12 +2,10 @@
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, TracesData};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::{GatewayError, bad, not_found};
-use super::params::{Params, trace_id};
+use super::params::{Params, not_a_flag, trace_id};
 use super::routes::operations_in;
 use crate::analysis::{Span, Trace};
 use crate::api::status::ApiError;
@@ -52,8 +50,9 @@ pub(super) async fn trace(
         for names in [["startTime", "start_time"], ["endTime", "end_time"]] {
             time(&params, &names)?;
         }
+        flag(&params, &["rawTraces", "raw_traces"])?;
         let stored = read::trace(reader, id.ok_or_else(not_found)?)?;
-        wrapped(vec![stored])
+        wrapped(&[stored])
     });
     Ok(answer.await?)
 }
@@ -61,7 +60,7 @@ pub(super) async fn trace(
 /// `GET /api/v3/traces?query.serviceName=...`
 pub(super) async fn search(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Answered {
     let params = Params::of(query.as_deref());
-    Ok(state.json(move |reader| wrapped(find(reader, &params)?)).await?)
+    Ok(state.json(move |reader| wrapped(&find(reader, &params)?)).await?)
 }
 
 /// `GET /api/v3/trace-summaries?query.serviceName=...`
@@ -93,6 +92,7 @@ fn span_query(params: &Params) -> Result<SpanQuery, ApiError> {
             "malformed parameter query.filter: this server has no filters; use query.attributes",
         ));
     }
+    flag(params, &["query.rawTraces", "query.raw_traces"])?;
     let text = |names: &[&str]| params.either(names).map(|(_, value)| value.to_owned());
     let most = length(params, &["query.durationMax", "query.duration_max"])?;
     let mut query = SpanQuery {
@@ -128,49 +128,25 @@ fn time(params: &Params, names: &[&str]) -> Result<Option<i64>, ApiError> {
     since.ok_or_else(wrong).map(Some)
 }
 
+/// Checks a word for yes or no that changes nothing here: nothing of a trace is adjusted.
+fn flag(params: &Params, names: &[&str]) -> Result<(), ApiError> {
+    let Some((name, text)) = params.either(names) else { return Ok(()) };
+    not_a_flag(text).map_or(Ok(()), |why| Err(bad(format!("malformed parameter {name}: {why}"))))
+}
+
 fn length(params: &Params, names: &[&str]) -> Result<i64, ApiError> {
     let Some((name, text)) = params.either(names) else { return Ok(0) };
     duration::parse(text).map_err(|why| bad(format!("malformed parameter {name}: {why}")))
 }
 
-/// Traces under the name under which Jaeger sends them.
-#[derive(Serialize)]
-struct Wrapped {
-    result: TracesData,
-}
-
-/// Traces as OTLP's JSON, under `result`.
-fn wrapped(traces: Vec<StoredTrace>) -> Result<Wrapped, ApiError> {
-    let mut groups: Vec<ResourceSpans> = Vec::new();
-    let spans = traces.into_iter().flat_map(|trace| trace.spans);
-    let mut last = None;
-    for stored in spans {
-        let is_same = last.as_ref().is_some_and(|last| *last == stored.origin);
-        if !is_same {
-            groups.push(group(&stored.origin));
-        }
-        let scope = groups.last_mut().and_then(|group| group.scope_spans.last_mut());
-        scope.ok_or(ApiError::Failed)?.spans.push(stored.span);
-        last = Some(stored.origin);
-    }
+/// Traces as OTLP's JSON, under the name under which Jaeger sends them.
+fn wrapped(traces: &[StoredTrace]) -> Result<Value, ApiError> {
+    let groups: Vec<Value> = traces.iter().flat_map(read::resource_spans).collect();
     if groups.is_empty() {
         let (message, hint) = (String::from("No traces found"), String::new());
         return Err(ApiError::NotFound { message, hint });
     }
-    Ok(Wrapped { result: TracesData { resource_spans: groups } })
-}
-
-fn group(origin: &read::Origin) -> ResourceSpans {
-    let scope = ScopeSpans {
-        scope: Some(origin.scope.clone()),
-        spans: Vec::new(),
-        schema_url: origin.scope_schema_url.clone(),
-    };
-    ResourceSpans {
-        resource: Some(origin.resource.clone()),
-        scope_spans: vec![scope],
-        schema_url: origin.resource_schema_url.clone(),
-    }
+    Ok(json!({ "result": { "resourceSpans": groups } }))
 }
 
 fn summary(stored: &StoredTrace) -> Value {

@@ -324,3 +324,25 @@ async fn answers_are_indented_if_asked_for() {
     let answer = ask(&store, "/api/services?prettyPrint=true").await;
     assert!(answer.body.starts_with("{\n    \"data\": [\n        \"clock\""), "{}", answer.body);
 }
+
+#[tokio::test]
+async fn numbers_that_json_has_not_are_texts() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let store = open(directory.path());
+    let floats = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.5, 1e300];
+    let attributes =
+        floats.iter().enumerate().map(|(n, float)| any(&n.to_string(), Any::DoubleValue(*float)));
+    let span = Span { attributes: attributes.collect(), ..made(7, 1) };
+    put(&store, request(vec![("shop", vec![span])]));
+    let found = get(&store, "/api/v3/traces/7").await;
+    let attributes = &found["result"]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"];
+    let found: Vec<&Value> =
+        attributes.as_array().expect("a list").iter().map(|pair| &pair["value"]["doubleValue"]).collect();
+    let expect = [json!("NaN"), json!("Infinity"), json!("-Infinity"), json!(-0.5), json!(1e300)];
+    assert_eq!(found, expect.iter().collect::<Vec<_>>());
+    let found = get(&store, "/api/traces/7").await;
+    let values = found["data"][0]["spans"][0]["tags"].as_array().expect("a list").iter();
+    let values: Vec<&Value> =
+        values.filter(|tag| tag["type"] == "float64").map(|tag| &tag["value"]).collect();
+    assert_eq!(values, expect.iter().collect::<Vec<_>>());
+}
