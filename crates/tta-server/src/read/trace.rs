@@ -108,6 +108,18 @@ pub fn trace(reader: &Reader, id: TraceId) -> Result<StoredTrace, ReadError> {
     Ok(StoredTrace { spans, logs })
 }
 
+/// The latest start of a trace's spans, whichever copy of them has it.
+pub(super) fn latest_start(reader: &Reader, id: TraceId) -> Result<Option<i64>, ReadError> {
+    let mut latest = None;
+    reader.each(|snapshot| {
+        let take = |_, stored: StoredSpan| {
+            latest = latest.max(i64::try_from(stored.span.start_time_unix_nano).ok());
+        };
+        read_spans(snapshot, id, take)
+    })?;
+    Ok(latest)
+}
+
 /// Reads the spans of a trace in one file, in the order in which they came.
 fn read_spans(
     snapshot: &Snapshot<'_>,

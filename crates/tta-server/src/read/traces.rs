@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use tta_model::TraceId;
 
 use super::spans::{Cursor, Mark, SpanHit, SpanQuery};
-use super::trace::trace;
+use super::trace::latest_start;
 use super::{ReadError, Reader, search};
 
 /// How many spans are asked for at once, at least.
@@ -86,9 +86,8 @@ fn is_told(
     hit: &SpanHit,
 ) -> Result<bool, ReadError> {
     let Some(from) = from else { return Ok(false) };
-    let stored = trace(reader, hit.trace_id)?;
-    let starts = stored.spans.iter().map(|stored| stored.span.start_time_unix_nano);
-    let last = starts.max().and_then(|last| i64::try_from(last).ok()).unwrap_or(i64::MAX);
+    // A span may have come again since, with another start.
+    let last = latest_start(reader, hit.trace_id)?.unwrap_or(i64::MAX);
     let first = from.after.start_unix_nanos.max(*query.times.start());
     let last = last.min(*query.times.end());
     if last < first {

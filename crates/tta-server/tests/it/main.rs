@@ -9,6 +9,8 @@ mod exporters;
 mod health;
 mod lock;
 mod model;
+mod model_api;
+mod model_other;
 mod operations;
 mod other_signals;
 mod otlp_grpc;
