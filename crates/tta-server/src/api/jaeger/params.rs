@@ -70,6 +70,26 @@ impl Params {
         self.get(name).map(parse).transpose()
     }
 
+    pub(super) fn check_float(&self, name: &str) -> Result<(), ApiError> {
+        let text = self.get(name).unwrap_or("");
+        let why = || unparsed(name, &format!("strconv.ParseFloat: parsing {text:?}: invalid syntax"));
+        text.parse::<f64>().map(|_| ()).map_err(|_| why())
+    }
+
+    pub(super) fn check_metrics(&self) -> Result<(), ApiError> {
+        if self.all("service").next().is_none() {
+            return Err(unparsed("service", "please provide at least one service name"));
+        }
+        self.check_bool("groupByOperation")?;
+        let is_kind = |kind: &str| kind == "unspecified" || KIND_NAMES[1..].contains(&kind);
+        if let Some(kind) = self.all("spanKind").find(|kind| !is_kind(kind)) {
+            return Err(unparsed("spanKind", &format!("unsupported span kind: '{kind}'")));
+        }
+        ["endTs", "lookback", "step", "ratePer"]
+            .into_iter()
+            .try_for_each(|name| self.nanos(name, MILLI).map(|_| ()))
+    }
+
     pub(super) fn check_trace(&self) -> Result<(), ApiError> {
         self.nanos("start", MICRO)?;
         self.nanos("end", MICRO)?;

@@ -121,9 +121,7 @@ fn depth(params: &Params) -> Result<usize, ApiError> {
 
 fn time(params: &Params, names: &[&str]) -> Result<Option<i64>, ApiError> {
     let Some((name, text)) = params.either(names) else { return Ok(None) };
-    let since = humantime::parse_rfc3339(text)
-        .ok()
-        .and_then(|time| i64::try_from(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_nanos()).ok());
+    let since = rfc3339(text);
     let wrong = || bad(format!("malformed parameter {name}: {text:?} is no time as in 2026-01-02T03:04:05Z"));
     since.ok_or_else(wrong).map(Some)
 }
@@ -132,6 +130,23 @@ fn time(params: &Params, names: &[&str]) -> Result<Option<i64>, ApiError> {
 fn flag(params: &Params, names: &[&str]) -> Result<(), ApiError> {
     let Some((name, text)) = params.either(names) else { return Ok(()) };
     not_a_flag(text).map_or(Ok(()), |why| Err(bad(format!("malformed parameter {name}: {why}"))))
+}
+
+/// A time in nanoseconds since 1970, in UTC or with an offset, as Go writes it.
+fn rfc3339(text: &str) -> Option<i64> {
+    let (local, offset) = match text.len().checked_sub(6).and_then(|at| text.split_at_checked(at)) {
+        Some((local, offset)) if offset.starts_with(['+', '-']) => (format!("{local}Z"), offset),
+        _ => (text.to_owned(), "+00:00"),
+    };
+    let (hours, minutes) = offset[1..].split_once(':')?;
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    if !(0..24).contains(&hours) || !(0..60).contains(&minutes) {
+        return None;
+    }
+    let ahead = (hours * 60 + minutes) * 60_000_000_000;
+    let ahead = if offset.starts_with('-') { -ahead } else { ahead };
+    let local = humantime::parse_rfc3339(&local).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(local.as_nanos()).ok()?.checked_sub(ahead)
 }
 
 fn length(params: &Params, names: &[&str]) -> Result<i64, ApiError> {
@@ -172,4 +187,21 @@ fn summary(stored: &StoredTrace) -> Value {
         "errorSpanCount": trace.spans.iter().filter(is_error).count(),
         "services": services,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rfc3339;
+
+    #[test]
+    fn times_may_have_an_offset() {
+        let check = |text: &str, expect| assert_eq!(rfc3339(text), expect, "{text}");
+        check("1970-01-01T00:00:01.5Z", Some(1_500_000_000));
+        check("1970-01-01T01:00:01.5+01:00", Some(1_500_000_000));
+        check("1970-01-01T00:00:00.000000001-04:30", Some(16_200_000_000_001));
+        for wrong in ["", "x", "1970-01-01T00:00:01", "1970-01-01T00:00:01+1:00", "1970-01-01T00:00:01+24:00"]
+        {
+            check(wrong, None);
+        }
+    }
 }
