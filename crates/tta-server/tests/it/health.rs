@@ -39,6 +39,8 @@ fn health_is_told_when_it_changes() {
     let server = Served::with(|config| {
         config.store.clock = Clock::new(move || UNIX_EPOCH + Duration::from_secs(seconds.load(Relaxed)));
     });
+    let early = request(vec![("shop", vec![span(7, 1)])]);
+    assert_eq!(server.post("/v1/traces", PROTOBUF, early).status(), 200);
     let mut streams = [
         watch(&server, ""),
         watch(&server, "opentelemetry.proto.collector.trace.v1.TraceService"),
@@ -60,7 +62,10 @@ fn health_is_told_when_it_changes() {
     let taken = server.directory.path().join(format!("{}.000.sqlite", &tomorrow.to_string()[..10]));
     std::fs::create_dir(&taken).expect("it is free");
     let send = || server.post("/v1/traces", PROTOBUF, request(vec![("shop", vec![span(1, 1)])]));
-    assert_eq!(send().status(), 503);
+    let refusal = send();
+    assert_eq!((refusal.status().as_u16(), refusal.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
+    // What was stored before is still read.
+    assert_eq!((server.count(7), server.count(1), server.get("/api/services").0), (1, 0, 200));
     check(NOT_SERVING);
     std::fs::remove_dir(&taken).expect("it is empty");
     assert_eq!(send().status(), 200);

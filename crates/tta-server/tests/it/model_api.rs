@@ -12,8 +12,9 @@ use prost::Message;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
+use tta_model::name::attribute as a;
 use tta_server::api::ApiState;
-use tta_server::read::{self, SpanQuery};
+use tta_server::read::{self, CostBy, CostQuery, SpanQuery};
 use tta_server::{Clock, Options, Store};
 
 use super::support::{NOW, any, put, resource, text};
@@ -54,6 +55,10 @@ impl Sent {
         attributes.push(any("ratio", Value::DoubleValue([0.5, 1.0, f64::NAN][random.random_range(0..3)])));
         attributes.push(any("flag", Value::BoolValue(random.random())));
         attributes.push(any("bytes", Value::BytesValue(vec![random.random_range(0..3)])));
+        if random.random_range(0..3) == 0 {
+            attributes.push(text(a::LLM_MODEL_NAME.key, WORDS[random.random_range(0..3)]));
+            attributes.push(any(a::LLM_COMPLETION_TOKENS.key, Value::IntValue(random.random_range(0..900))));
+        }
         let start = NOW + random.random_range(0..600) * SECOND / 10;
         let span = Span {
             trace_id: random.random_range(1..40_u128).to_be_bytes().to_vec(),
@@ -179,11 +184,16 @@ impl Model {
         sent
     }
 
-    /// The traces that have a span that fits, by their latest one, latest first.
-    fn traces(&self, fits: impl Fn(&Sent) -> bool) -> Vec<u128> {
+    /// Each span once, as it came last.
+    fn last(&self) -> impl Iterator<Item = &Sent> {
         let mut last = BTreeMap::new();
         self.all.iter().for_each(|sent| _ = last.insert(sent.key(), sent));
-        let mut found: Vec<_> = last.into_values().filter(|sent| fits(sent)).collect();
+        last.into_values()
+    }
+
+    /// The traces that have a span that fits, by their latest one, latest first.
+    fn traces(&self, fits: impl Fn(&Sent) -> bool) -> Vec<u128> {
+        let mut found: Vec<_> = self.last().filter(|sent| fits(sent)).collect();
         found.sort_by_key(|sent| std::cmp::Reverse((sent.span.start_time_unix_nano, sent.key())));
         let mut seen = BTreeSet::new();
         let ids = found.iter().map(|sent| number(&sent.span.trace_id));
@@ -462,4 +472,29 @@ fn check_news(told: &read::NewTrace, came: &[&Sent]) {
     let last = came.iter().map(|sent| start(sent) + sent.duration()).max().expect("one came");
     assert_eq!(times, (first, last - first));
     assert!(came.iter().any(|sent| is_named(sent)));
+}
+
+#[test]
+fn costs_are_those_of_the_time_that_is_asked_for() {
+    for seed in 30..33 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut model = Model::new();
+        (0..40).for_each(|_| drop(model.send(&mut random)));
+        for _ in 0..20 {
+            let from = NOW as i64 + random.random_range(0..60) * SECOND as i64;
+            let times = from..=from + random.random_range(0..30) * SECOND as i64;
+            let mut expect: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+            for sent in model.last().filter(|sent| times.contains(&(sent.span.start_time_unix_nano as i64))) {
+                let value = |key: &str| sent.span.attributes.iter().find(|pair| pair.key == key).map(printed);
+                let Some(tokens) = value(a::LLM_COMPLETION_TOKENS.key) else { continue };
+                let sum = expect.entry(value(a::LLM_MODEL_NAME.key).unwrap_or_default()).or_default();
+                *sum = (sum.0 + 1, sum.1 + tokens.parse::<u64>().expect("a number"));
+            }
+            let query = CostQuery { times, by: CostBy::Model };
+            let rows = read::cost(&model.store.reader(), &query).expect("it is read");
+            let found: BTreeMap<String, (u64, u64)> =
+                rows.into_iter().map(|row| (row.key, (row.calls, row.completion_tokens))).collect();
+            assert_eq!(found, expect, "{query:?}");
+        }
+    }
 }
