@@ -11,14 +11,15 @@ use tta_model::{SpanId, TraceId};
 
 use super::snapshot::Snapshot;
 use super::spans::{Cursor, SpanHit, SpanPage, SpanQuery};
+use super::tags::{self, Hashes};
 use super::zones::{Filter, Zones};
-use super::{ReadError, Reader, tags};
+use super::{ReadError, Reader};
 use crate::store::run::{self, Row};
 use crate::store::segment::Segment;
-use crate::store::{block, bloom, ids, low};
+use crate::store::{block, ids, low};
 use crate::wire::field::Slice;
+use crate::wire::schema;
 use crate::wire::span;
-use crate::wire::{fingerprint, schema};
 
 /// Finds spans, latest first.
 ///
@@ -90,30 +91,6 @@ struct Part {
     spans: Rc<Vec<u64>>,
     block: i64,
     offset: usize,
-}
-
-/// By which a run is passed by.
-struct Hashes {
-    /// Those that each of the attributes can have.
-    attributes: Vec<Vec<u64>>,
-    /// Those that each of the tags can have that has any.
-    tags: Vec<Vec<u64>>,
-}
-
-impl Hashes {
-    fn of(query: &SpanQuery) -> Self {
-        let hashes = |(key, value): &(String, String)| fingerprint::asked(key, value);
-        let attributes = query.attributes.iter().map(hashes).collect();
-        Self { attributes, tags: query.tags.iter().filter_map(tags::hashes).collect() }
-    }
-
-    /// Whether a run with this filter may have the attributes and the tags.
-    fn may_be_in(&self, filter: &[u8]) -> bool {
-        let may_have = |hashes: &Vec<u64>| bloom::may_have(filter, hashes);
-        let knows_tags = || fingerprint::HAS_ALL.iter().all(|hash| bloom::may_have(filter, &[*hash]));
-        self.attributes.iter().all(may_have)
-            && (self.tags.is_empty() || !knows_tags() || self.tags.iter().all(may_have))
-    }
 }
 
 struct Search<'a> {

@@ -8,7 +8,9 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use tta_model::name::attribute as a;
 
 use super::plain::plain;
+use super::spans::SpanQuery;
 use super::trace::Origin;
+use crate::store::bloom;
 use crate::wire::field::{Fields, Slice, Wire};
 use crate::wire::span::{self, Found};
 use crate::wire::{fingerprint, parts::EVENT};
@@ -23,8 +25,32 @@ const OF_RESOURCE: &str = "resource.";
 const KINDS: [&str; 6] = ["unspecified", "internal", "server", "client", "producer", "consumer"];
 const CODES: [&str; 3] = ["unset", "ok", "error"];
 
+/// By which a run is passed by.
+pub(super) struct Hashes {
+    /// Those that each of the attributes can have.
+    attributes: Vec<Vec<u64>>,
+    /// Those that each of the tags can have that has any.
+    tags: Vec<Vec<u64>>,
+}
+
+impl Hashes {
+    pub(super) fn of(query: &SpanQuery) -> Self {
+        let asked = |(key, value): &(String, String)| fingerprint::asked(key, value);
+        let attributes = query.attributes.iter().map(asked).collect();
+        Self { attributes, tags: query.tags.iter().filter_map(hashes_of).collect() }
+    }
+
+    /// Whether a run with this filter may have the attributes and the tags.
+    pub(super) fn may_be_in(&self, filter: &[u8]) -> bool {
+        let may_have = |hashes: &Vec<u64>| bloom::may_have(filter, hashes);
+        let knows_tags = || fingerprint::HAS_ALL.iter().all(|hash| bloom::may_have(filter, &[*hash]));
+        self.attributes.iter().all(may_have)
+            && (self.tags.is_empty() || !knows_tags() || self.tags.iter().all(may_have))
+    }
+}
+
 /// The hashes one of which a span with this tag has; none if the tag is a field that is not hashed.
-pub(super) fn hashes((key, value): &(String, String)) -> Option<Vec<u64>> {
+fn hashes_of((key, value): &(String, String)) -> Option<Vec<u64>> {
     let key = key.as_str();
     let is_field = key == STATUS
         || key == a::OTEL_STATUS_CODE.key
@@ -106,7 +132,10 @@ fn is_printed(value: &Value, text: &str) -> bool {
             .parse::<f64>()
             .is_ok_and(|wanted| wanted.to_bits() == value.to_bits() || wanted.is_nan() && value.is_nan()),
         Value::BytesValue(_) => plain(value).as_str() == Some(text),
-        other => plain(other).to_string() == text,
+        other => {
+            let printed = plain(other).to_string();
+            printed == text
+        }
     }
 }
 
@@ -129,4 +158,30 @@ pub(super) fn attribute(raw: &[u8], key: &str) -> Option<String> {
         }
     }
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::bloom::Bloom;
+
+    /// The filter of a run with some attributes.
+    fn filter(hashes: impl IntoIterator<Item = u64>) -> Vec<u8> {
+        let (mut bloom, mut written) = (Bloom::new(), Vec::new());
+        hashes.into_iter().for_each(|hash| bloom.add(hash));
+        bloom.write(&mut written);
+        written
+    }
+
+    #[test]
+    fn a_run_that_knows_of_no_tags_may_have_any() {
+        let tag = (String::from("attempt"), String::from("2"));
+        let hashes = Hashes::of(&SpanQuery { tags: vec![tag.clone()], ..SpanQuery::default() });
+        let int = fingerprint::asked("attempt", "2")[1];
+        assert!(hashes.may_be_in(&filter([])), "it was written before there were tags");
+        assert!(!hashes.may_be_in(&filter(fingerprint::HAS_ALL)));
+        assert!(hashes.may_be_in(&filter(fingerprint::HAS_ALL.into_iter().chain([int]))));
+        let attribute = Hashes::of(&SpanQuery { attributes: vec![tag], ..SpanQuery::default() });
+        assert!(!attribute.may_be_in(&filter([])));
+    }
 }

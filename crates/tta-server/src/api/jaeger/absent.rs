@@ -19,7 +19,7 @@ pub(super) async fn latencies(RawQuery(query): RawQuery) -> JaegerError {
 pub(super) async fn metrics(RawQuery(query): RawQuery) -> JaegerError {
     let off = "trace metrics are currently disabled - no metrics backend configured";
     let checked = Params::of(query.as_deref()).check_metrics();
-    JaegerError(checked.err().unwrap_or_else(|| ApiError::Absent(off)))
+    JaegerError(checked.err().unwrap_or(ApiError::Absent(off)))
 }
 
 /// `POST /api/archive/{id}`

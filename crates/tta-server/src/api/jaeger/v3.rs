@@ -156,7 +156,12 @@ fn length(params: &Params, names: &[&str]) -> Result<i64, ApiError> {
 
 /// Traces as OTLP's JSON, under the name under which Jaeger sends them.
 fn wrapped(traces: &[StoredTrace]) -> Result<Value, ApiError> {
-    let groups: Vec<Value> = traces.iter().flat_map(read::resource_spans).collect();
+    let mut groups: Vec<Value> = traces.iter().flat_map(read::resource_spans).collect();
+    // Jaeger writes the status of every span, be it empty.
+    let spans = groups.iter_mut().filter_map(|group| group["scopeSpans"][0]["spans"].as_array_mut());
+    for span in spans.flatten().filter_map(Value::as_object_mut) {
+        span.entry("status").or_insert_with(|| json!({}));
+    }
     if groups.is_empty() {
         let (message, hint) = (String::from("No traces found"), String::new());
         return Err(ApiError::NotFound { message, hint });

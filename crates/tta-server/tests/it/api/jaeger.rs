@@ -297,6 +297,8 @@ async fn version_3_shows_traces_as_otlp() {
     assert_eq!(groups[0]["resource"]["attributes"][0]["value"]["stringValue"], "shop");
     let span = &groups[1]["scopeSpans"][0]["spans"][0];
     assert_eq!(span["traceId"], "83a9efd15c1c98a977e0711cc93ee28b");
+    assert_eq!((&span["kind"], &span["status"]["code"]), (&json!(3), &json!(2)));
+    assert_eq!(groups[0]["scopeSpans"][0]["spans"][0]["status"], json!({}));
     assert_eq!(span["parentSpanId"], "0000000000000001");
     assert_eq!(span["startTimeUnixNano"], (NOW + 2_000).to_string());
     let query = "query.serviceName=db&query.startTimeMin=2020-01-01T00:00:00Z&query.startTimeMax=2120-01-01T00:00:00.5Z";
