@@ -18,15 +18,17 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 pub(crate) use counters::Counters;
 use guard::Guard;
-use listen::{Port, Service};
+use listen::{Port, Requests, Service};
 use own::Own;
 
 use crate::api::{self, ApiState};
-use crate::receive::{self, Limits, Receiver};
+use crate::receive::{self, Health, Limits, Receiver};
 use crate::store::{OpenError, Options, Store};
 
 /// How a server is set up.
@@ -124,6 +126,10 @@ pub struct Handle {
     receiver: Arc<Receiver>,
     stop: watch::Sender<bool>,
     ports: JoinSet<()>,
+    /// Ends the requests that are still being answered.
+    cut: DropGuard,
+    /// The work of the questions.
+    questions: TaskTracker,
 }
 
 /// Starts a server in the current runtime of tokio.
@@ -154,8 +160,10 @@ pub async fn serve(config: ServerConfig) -> Result<Handle, ServeError> {
     let options = config.store.clone();
     let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;
     let store = Arc::new(opened.map_err(|_| ServeError::Unexpected)??);
-    let receiver = Arc::new(Receiver::new(store, config.limits.clone()));
     let (stop, stopped) = watch::channel(false);
+    let receiver = Arc::new(Receiver::new(store, config.limits.clone(), Health::new(stopped.clone())));
+    let questions = ApiState::new(receiver.store.reader()).ending_with(stopped.clone());
+    let cut = CancellationToken::new();
     let mut handle = Handle {
         grpc: grpc.1,
         http: http.1,
@@ -163,26 +171,23 @@ pub async fn serve(config: ServerConfig) -> Result<Handle, ServeError> {
         receiver: Arc::clone(&receiver),
         stop,
         ports: JoinSet::new(),
+        cut: cut.clone().drop_guard(),
+        questions: questions.tasks(),
     };
     let own = Own { receiver: Arc::clone(&receiver), directory: config.store.directory.clone() };
     let services = [
         (grpc, "grpc", calls(Arc::clone(&receiver))),
         (http, "http", routed(receive::http::router(Arc::clone(&receiver)))),
-        (query, "query", routed(router(own, stopped.clone()))),
+        (query, "query", routed(own::router(own).merge(api::router(questions)))),
     ];
     for ((listener, address), name, service) in services {
         let guard = Guard::new(address, &config.hosts, config.token.as_deref());
         let open = receiver.counters.connections(name);
-        let port = Port { listener, guard, service, limits: config.limits.clone(), open };
+        let requests = Requests { tasks: receiver.tasks.clone(), cut: cut.clone() };
+        let port = Port { listener, guard, service, limits: config.limits.clone(), open, requests };
         handle.ports.spawn(listen::run(port, stopped.clone()));
     }
     Ok(handle)
-}
-
-/// What the port for pages and questions answers.
-fn router(own: Own, stop: watch::Receiver<bool>) -> Router {
-    let questions = api::router(ApiState::new(own.receiver.store.reader()).ending_with(stop));
-    own::router(own).merge(questions)
 }
 
 fn calls(receiver: Arc<Receiver>) -> Service {
@@ -239,14 +244,22 @@ impl Handle {
 
     /// Ends the server: it accepts nothing more, answers what it has begun, and closes the store. Requests that are not
     /// answered within the time are cut off. Answers whether all came to its end.
+    ///
+    /// Nothing of the server runs any more then, but for reads that take longer than the time once more: nothing ends those.
     pub async fn shutdown(mut self, patience: Duration) -> bool {
         self.stop.send_replace(true);
         let all = async { while self.ports.join_next().await.is_some() {} };
         let drained = timeout(patience, all).await.is_ok();
+        // Requests of HTTP/2 are tasks of their own, which outlive their connections.
+        drop(self.cut);
         self.ports.shutdown().await;
+        self.receiver.tasks.close();
+        self.receiver.tasks.wait().await;
+        self.questions.close();
+        let answered = timeout(patience, self.questions.wait()).await.is_ok();
         // Closing writes sums, which may take the disk a moment.
         let receiver = self.receiver;
         let closed = tokio::task::spawn_blocking(move || drop(receiver)).await;
-        drained && closed.is_ok()
+        drained && answered && closed.is_ok()
     }
 }

@@ -4,6 +4,7 @@
 mod assets;
 mod completions;
 mod documents;
+mod drain;
 mod live;
 mod page;
 mod prices;

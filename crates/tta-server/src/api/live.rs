@@ -73,7 +73,7 @@ impl ApiState {
         let since = told.clone().unwrap_or_else(|| {
             *told = Some(now.clone());
             let follower = Follower { state: self.clone(), commits, seen: now.clone() };
-            tokio::spawn(follower.follow());
+            self.tasks.spawn(follower.follow());
             now
         });
         Ok(Listener { receiver, since })

@@ -21,6 +21,7 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 pub use own::openapi;
@@ -40,6 +41,7 @@ pub struct ApiState {
     turns: Arc<Semaphore>,
     /// Becomes true when the server ends, if it is part of one.
     stop: watch::Receiver<bool>,
+    tasks: TaskTracker,
 }
 
 impl ApiState {
@@ -48,12 +50,18 @@ impl ApiState {
     pub fn new(reader: Reader) -> Self {
         let cores = available_parallelism().map_or(1, NonZero::get);
         let turns = Arc::new(Semaphore::new(cores * QUESTIONS_PER_CORE));
-        Self { reader, live: Live::default(), turns, stop: watch::Sender::new(false).subscribe() }
+        let stop = watch::Sender::new(false).subscribe();
+        Self { reader, live: Live::default(), turns, stop, tasks: TaskTracker::new() }
     }
 
     /// The same, whose answers that go on for ever end when a server is told to stop.
     pub(crate) fn ending_with(self, stop: watch::Receiver<bool>) -> Self {
         Self { stop, ..self }
+    }
+
+    /// What works for this API, so that its end can be waited for.
+    pub(crate) fn tasks(&self) -> TaskTracker {
+        self.tasks.clone()
     }
 
     /// Answers one question without a network: the status of HTTP, and the body.
@@ -73,7 +81,7 @@ impl ApiState {
     ) -> Result<T, ApiError> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| ApiError::Stopping)?;
         let reader = self.reader.clone();
-        let done = tokio::task::spawn_blocking(move || {
+        let done = self.tasks.spawn_blocking(move || {
             // Whoever asked may be gone; the turn ends with the work.
             let _turn = turn;
             work(&reader)

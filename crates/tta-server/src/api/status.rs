@@ -28,6 +28,8 @@ pub(super) enum ApiError {
     Store(String),
     /// The server is being stopped.
     Stopping,
+    /// Jaeger has it with a storage that is none of ours.
+    Absent(&'static str),
     /// The answer could not be made: a bug.
     Failed,
 }
@@ -50,6 +52,7 @@ impl ApiError {
             Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Store(_) | Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Absent(_) => StatusCode::NOT_IMPLEMENTED,
         }
     }
 
@@ -62,6 +65,7 @@ impl ApiError {
             Self::NoMethod => "method_not_allowed",
             Self::Store(_) => "store_unreadable",
             Self::Stopping => "stopping",
+            Self::Absent(_) => "absent",
             Self::Failed => "internal",
         }
     }
@@ -74,6 +78,7 @@ impl ApiError {
             Self::NoMethod => ("the route does not know this method", "ask with GET"),
             Self::Store(message) => (message, "look at the disk and the permissions of the directory"),
             Self::Stopping => ("the server is being stopped", "ask again when it runs"),
+            Self::Absent(message) => (message, "ask /api/tta/v1/openapi.json for what there is"),
             Self::Failed => {
                 ("the answer could not be made", "this is a bug; please report it with the address")
             }

@@ -61,6 +61,18 @@ pub fn outline(reader: &Reader, id: TraceId) -> Result<Outline, ReadError> {
     Ok(draft.finish())
 }
 
+/// The latest start of a trace's spans, whichever copy of them has it.
+pub(super) fn latest_start(reader: &Reader, id: TraceId) -> Result<Option<i64>, ReadError> {
+    let mut latest = None;
+    reader.each(|snapshot| {
+        snapshot.each_span(id, |_, _, raw| {
+            latest = latest.max(glance(raw).ok().and_then(|found| i64::try_from(found.start).ok()));
+            Ok(())
+        })
+    })?;
+    Ok(latest)
+}
+
 /// A span that was looked at.
 #[derive(Clone, Copy)]
 struct Seen {

@@ -4,19 +4,22 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
 use rusqlite::OptionalExtension;
 use tta_model::{SpanId, TraceId};
 
 use super::snapshot::Snapshot;
 use super::spans::{Cursor, SpanHit, SpanPage, SpanQuery};
+use super::tags::{self, Hashes};
 use super::zones::{Filter, Zones};
 use super::{ReadError, Reader};
 use crate::store::run::{self, Row};
 use crate::store::segment::Segment;
-use crate::store::{block, bloom, ids, low};
-use crate::wire::field::{Fields, Slice, Wire};
-use crate::wire::span::{self, Found};
-use crate::wire::{fingerprint, schema};
+use crate::store::{block, ids, low};
+use crate::wire::field::Slice;
+use crate::wire::schema;
+use crate::wire::span;
 
 /// Finds spans, latest first.
 ///
@@ -54,6 +57,7 @@ fn fits(query: &SpanQuery, row: &Row, filter: &Filter) -> bool {
         && row.start <= query.latest()
         && (query.min_duration_nanos..=query.max_duration_nanos).contains(&row.duration)
         && query.status.is_none_or(|status| status == row.status)
+        && query.is_error.is_none_or(|is_error| is_error == (row.status == span::ERROR))
         && (!query.roots_only || row.is_root)
         && filter.shapes.has(row.shape)
         && filter.agent.is_none_or(|agent| agent == row.agent)
@@ -96,8 +100,7 @@ struct Search<'a> {
     segments: &'a [Arc<Segment>],
     files: Vec<File<'a>>,
     needle: Option<String>,
-    /// The hashes that each of the attributes can have.
-    attributes: Vec<Vec<u64>>,
+    hashes: Hashes,
     /// How many records were opened.
     opened: usize,
     /// The best so far, with the file that each is in; one more than are wanted.
@@ -113,9 +116,8 @@ impl<'a> Search<'a> {
         let file = |segment| File { last_part: last_part(segment), ..File::default() };
         let files = segments.iter().map(file).collect();
         let needle = query.text.as_deref().map(str::to_ascii_lowercase);
-        let hashes = |(key, value): &(String, String)| fingerprint::asked(key, value);
-        let attributes = query.attributes.iter().map(hashes).collect();
-        Self { reader, query, segments, files, needle, attributes, opened: 0, best: BTreeMap::new() }
+        let hashes = Hashes::of(query);
+        Self { reader, query, segments, files, needle, hashes, opened: 0, best: BTreeMap::new() }
     }
 
     /// The start of the latest span that is not seen yet, or more, with the file that it is in.
@@ -188,7 +190,7 @@ impl<'a> Search<'a> {
         let mut rows = Vec::new();
         let read = find.query_row([id], |row| {
             let filter = row.get_ref(1)?.as_blob()?;
-            if !self.attributes.iter().all(|hashes| bloom::may_have(filter, hashes)) {
+            if !self.hashes.may_be_in(filter) {
                 return Ok(Some(()));
             }
             Ok(run::read(row.get_ref(0)?.as_blob()?, &mut rows))
@@ -309,7 +311,7 @@ impl<'a> Search<'a> {
     }
 
     fn has_conditions(&self) -> bool {
-        self.needle.is_some() || !self.query.attributes.is_empty()
+        self.needle.is_some() || !self.query.attributes.is_empty() || !self.query.tags.is_empty()
     }
 
     /// Whether the record of a span has the attributes and the text.
@@ -328,7 +330,7 @@ impl<'a> Search<'a> {
             return Ok(false);
         }
         for (key, value) in &self.query.attributes {
-            let has = match attribute(&raw, key) {
+            let has = match tags::attribute(&raw, key) {
                 Some(found) => found == *value,
                 None => snapshot
                     .origin((entry.resource, entry.scope))?
@@ -339,7 +341,12 @@ impl<'a> Search<'a> {
                 return Ok(false);
             }
         }
-        Ok(true)
+        if self.query.tags.is_empty() {
+            return Ok(true);
+        }
+        let origin = snapshot.origin((entry.resource, entry.scope))?;
+        let Ok(span) = Span::decode(&raw[..]) else { return Ok(false) };
+        Ok(self.query.tags.iter().all(|tag| tags::has(&span, &origin, tag)))
     }
 
     /// The page, of which the search ended early if it `is_cut`.
@@ -362,27 +369,6 @@ impl<'a> Search<'a> {
         };
         Ok(page)
     }
-}
-
-/// The value of an attribute of a span as it is printed; the last one if it has several of the key.
-fn attribute(raw: &[u8], key: &str) -> Option<String> {
-    let mut value = None;
-    let mut fields = Fields::new(raw, Slice::all(raw));
-    while let Ok(Some((number, field))) = fields.next() {
-        if let (9, Wire::Bytes(message)) = (number, field)
-            && let Ok((found, is)) = span::attribute(raw, message)
-            && found.of(raw) == key.as_bytes()
-        {
-            value = match is {
-                Found::Text(text) => Some(text.text(raw).to_owned()),
-                Found::Bool(bool) => Some(bool.to_string()),
-                Found::Int(int) => Some(int.to_string()),
-                Found::Float(float) => Some(float.to_string()),
-                Found::Other => None,
-            };
-        }
-    }
-    value
 }
 
 fn hit(snapshot: &Snapshot<'_>, cursor: &Cursor, row: &Row) -> rusqlite::Result<SpanHit> {

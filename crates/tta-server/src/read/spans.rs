@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tta_model::{SpanId, TraceId};
 
 use super::{ALWAYS, Times};
+use crate::wire::span::ERROR;
 
 /// Which spans are wanted: those that fit all that is given.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct SpanQuery {
     pub kind: Option<u8>,
     /// The status, by OTLP's numbers: 0 is unset, 1 ok, 2 an error.
     pub status: Option<u8>,
+    /// Whether its status is an error.
+    pub is_error: Option<bool>,
     /// Whether it has no parent.
     pub roots_only: bool,
     /// At least this long, in nanoseconds.
@@ -44,6 +47,9 @@ pub struct SpanQuery {
     pub times: Times,
     /// With these attributes, of the span or else of its resource; a value that is no text is compared as it is printed.
     pub attributes: Vec<(String, String)>,
+    /// With these tags, as Jaeger looks for them: an attribute of the span, its scope, its resource, one of its events or links, or
+    /// a field that Jaeger shows as a tag, such as the name of the scope or of an event.
+    pub tags: Vec<(String, String)>,
     /// With a text that holds this one, in whatever case of ASCII's letters: its name, an attribute, an event or the status.
     pub text: Option<String>,
     /// How many, at most; 0 counts as 1.
@@ -75,11 +81,13 @@ impl Default for SpanQuery {
             model: None,
             kind: None,
             status: None,
+            is_error: None,
             roots_only: false,
             min_duration_nanos: 0,
             max_duration_nanos: i64::MAX,
             times: ALWAYS,
             attributes: Vec::new(),
+            tags: Vec::new(),
             text: None,
             limit: 100,
             most_records: usize::MAX,
@@ -111,6 +119,11 @@ impl Mark {
 }
 
 impl SpanQuery {
+    /// Whether only what failed fits.
+    pub(super) fn wants_errors(&self) -> bool {
+        self.status == Some(ERROR) || self.is_error == Some(true)
+    }
+
     /// The latest start that can be asked for.
     pub(super) fn latest(&self) -> i64 {
         self.after.map_or(i64::MAX, |after| after.start_unix_nanos).min(*self.times.end())

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tta_model::TraceId;
 
-use super::outline::outline;
+use super::outline::latest_start;
 use super::spans::{Cursor, Mark, SpanHit, SpanQuery};
 use super::{ReadError, Reader, search};
 
@@ -86,9 +86,8 @@ fn is_told(
     hit: &SpanHit,
 ) -> Result<bool, ReadError> {
     let Some(from) = from else { return Ok(false) };
-    let starts = outline(reader, hit.trace_id)?.spans;
-    let last = starts.iter().map(|span| span.start_unix_nanos).max();
-    let last = last.and_then(|last| i64::try_from(last).ok()).unwrap_or(i64::MAX);
+    // A span may have come again since, with another start.
+    let last = latest_start(reader, hit.trace_id)?.unwrap_or(i64::MAX);
     let first = from.after.start_unix_nanos.max(*query.times.start());
     let last = last.min(*query.times.end());
     if last < first {

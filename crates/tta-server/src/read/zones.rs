@@ -6,7 +6,6 @@ use rusqlite::params;
 
 use super::snapshot::Snapshot;
 use super::spans::SpanQuery;
-use crate::wire::span::ERROR;
 
 /// How many zones of a service are read at first, and then at once.
 const FEW: i64 = 32;
@@ -166,7 +165,7 @@ impl Stream {
             self.after = (row.get(0)?, row.get(1)?);
             let fits = row.get::<_, i64>(2)? <= latest
                 && row.get::<_, i64>(3)? >= query.min_duration_nanos
-                && (query.status != Some(ERROR) || row.get::<_, i64>(4)? > 0);
+                && (!query.wants_errors() || row.get::<_, i64>(4)? > 0);
             if fits {
                 self.read.push_back(self.after);
             }

@@ -1,6 +1,6 @@
 //! OTLP over gRPC, and gRPC's question whether a server is well.
 //!
-//! All calls here are one message each way, so the frames are read here: the bytes of the message go to the scanner as they
+//! All calls here have one message to read, so the frames are read here: the bytes of the message go to the scanner as they
 //! are, through the same reader as those of HTTP, with its limits and its timeout. The statuses are tonic's.
 
 use std::sync::Arc;
@@ -11,7 +11,6 @@ use bytes::{Buf, Bytes};
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -24,9 +23,6 @@ const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const ACCEPTED: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 /// A byte that tells whether the message is compressed, and its length.
 const FRAME: usize = 5;
-/// `grpc.health.v1.HealthCheckResponse.ServingStatus`.
-const SERVING: i32 = 1;
-const NOT_SERVING: i32 = 2;
 
 /// Answers a call.
 pub(crate) async fn call<B>(receiver: &Arc<Receiver>, request: Request<B>) -> Response
@@ -50,7 +46,7 @@ where
         Err(status) => Err(status),
     };
     match answer {
-        Ok(message) => succeed(&message),
+        Ok(response) => response,
         Err(status) => status.into_http(),
     }
 }
@@ -59,6 +55,7 @@ where
 enum Call {
     Export(Signal),
     Check,
+    Watch,
 }
 
 /// Finds what a path asks for.
@@ -68,6 +65,7 @@ fn find(path: &str) -> Result<Call, Status> {
     match (signal, method) {
         (Some(signal), "Export") => Ok(Call::Export(signal)),
         (None, "Check") if service == HEALTH => Ok(Call::Check),
+        (None, "Watch") if service == HEALTH => Ok(Call::Watch),
         _ => Err(Status::unimplemented(format!("{path} is not known here"))),
     }
 }
@@ -77,7 +75,7 @@ async fn answer<B>(
     call: Call,
     headers: &HeaderMap,
     body: B,
-) -> Result<Vec<u8>, Status>
+) -> Result<Response, Status>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
@@ -89,22 +87,11 @@ where
     match call {
         Call::Export(signal) => {
             let outcome = receiver.take(signal, message, lease).await.map_err(counted)?;
-            Ok(signal.answer(&outcome))
+            Ok(succeed(&signal.answer(&outcome)))
         }
-        Call::Check => check(receiver, &message),
+        Call::Check => receiver.health.check(&message).map(|answer| succeed(&answer)),
+        Call::Watch => receiver.health.watch(&message),
     }
-}
-
-/// The request and the answer have one field each, as the wrappers of a text and of a number have.
-fn check(receiver: &Receiver, message: &[u8]) -> Result<Vec<u8>, Status> {
-    let service = String::decode(message)
-        .map_err(|error| Status::invalid_argument(format!("the question cannot be read: {error}")))?;
-    let known = service.is_empty() || Signal::ALL.iter().any(|signal| signal.service() == service);
-    if !known {
-        return Err(Status::not_found(format!("there is no service {service}")));
-    }
-    let status = if receiver.trouble().is_none() { SERVING } else { NOT_SERVING };
-    Ok(status.encode_to_vec())
 }
 
 /// Reads the one message of a call.
@@ -166,14 +153,24 @@ fn status(refusal: &Refusal) -> Status {
 }
 
 fn succeed(message: &[u8]) -> Response {
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let trailers = async move { Some(Ok(trailers)) };
+    headed(Body::new(Full::new(framed(message)).with_trailers(trailers)))
+}
+
+/// A message as it is sent.
+pub(super) fn framed(message: &[u8]) -> Bytes {
     let mut frame = Vec::with_capacity(FRAME + message.len());
     frame.push(0);
     frame.extend_from_slice(&(message.len() as u32).to_be_bytes());
     frame.extend_from_slice(message);
-    let mut trailers = HeaderMap::with_capacity(1);
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let trailers = async move { Some(Ok(trailers)) };
-    let mut response = Response::new(Body::new(Full::new(Bytes::from(frame)).with_trailers(trailers)));
+    frame.into()
+}
+
+/// An answer that goes well at first; how it ends is in its trailers.
+pub(super) fn headed(body: Body) -> Response {
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
     response.headers_mut().insert(ACCEPTED, HeaderValue::from_static("identity,gzip"));
     response

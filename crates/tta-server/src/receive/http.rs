@@ -81,7 +81,7 @@ async fn take(receiver: &Arc<Receiver>, signal: Signal, request: Request) -> Res
         return receiver.take(signal, body, lease).await;
     }
     let most = receiver.limits.max_bytes;
-    let translated = tokio::task::spawn_blocking(move || json_to_protobuf(signal, &body, most)).await;
+    let translated = receiver.tasks.spawn_blocking(move || json_to_protobuf(signal, &body, most)).await;
     let body = translated.map_err(|_| Refusal::new(Cause::Malformed, "the request cannot be read"))??;
     lease.grow(body.len())?;
     receiver.take(signal, body.into(), lease).await

@@ -6,30 +6,31 @@
 
 mod body;
 pub(crate) mod grpc;
+mod health;
 pub(crate) mod http;
 mod json;
 mod load;
 mod refusal;
 pub(crate) mod signal;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio_util::task::TaskTracker;
 
+pub(crate) use health::Health;
 pub use json::{JsonError, json_to_protobuf};
 pub(crate) use load::{Lease, Load};
 pub(crate) use refusal::{Cause, PAUSE, Refusal};
 pub use signal::Signal;
 
 use crate::serve::Counters;
-use crate::store::{Batch, Store, Ticket, WriteError};
+use crate::store::{Batch, Store, Ticket};
 use crate::wire::{Logs, Metrics, Rejected, Rejection, Traces};
 
 /// From this size on a request is scanned on a thread that may take its time.
 const LARGE: usize = 1 << 20;
-/// How long a failure of the disk makes the server unready, unless a batch is stored before.
-const FRESH: Duration = Duration::from_secs(10);
 
 /// What a receiver lets in.
 #[derive(Clone, Debug)]
@@ -71,7 +72,9 @@ pub(crate) struct Receiver {
     pub(crate) limits: Limits,
     pub(crate) load: Arc<Load>,
     pub(crate) counters: Counters,
-    trouble: Mutex<Option<(Instant, String)>>,
+    pub(crate) health: Arc<Health>,
+    /// The work that nothing can end before it is done.
+    pub(crate) tasks: TaskTracker,
 }
 
 /// What a sender is told of a request that was taken.
@@ -83,9 +86,10 @@ pub(crate) struct Outcome {
 }
 
 impl Receiver {
-    pub(crate) fn new(store: Arc<Store>, limits: Limits) -> Self {
+    pub(crate) fn new(store: Arc<Store>, limits: Limits, health: Health) -> Self {
         let load = Arc::new(Load::new(limits.max_bytes_at_once, limits.max_requests));
-        Self { store, limits, load, counters: Counters::default(), trouble: Mutex::default() }
+        let (counters, health, tasks) = (Counters::default(), Arc::new(health), TaskTracker::new());
+        Self { store, limits, load, counters, health, tasks }
     }
 
     /// Stores a request in protobuf; answers when it is on disk.
@@ -101,11 +105,11 @@ impl Receiver {
             self.submit(signal, body)?
         } else {
             let receiver = Arc::clone(self);
-            let submitted = tokio::task::spawn_blocking(move || receiver.submit(signal, body)).await;
+            let submitted = self.tasks.spawn_blocking(move || receiver.submit(signal, body)).await;
             submitted.unwrap_or_else(|_| Err(Refusal::new(Cause::Malformed, "the request cannot be read")))?
         };
         let written = ticket.wait().await;
-        self.note(written.as_ref().err());
+        self.health.note(written.as_ref().err());
         written?;
         self.counters.stored(signal, kept, started.elapsed());
         drop(lease);
@@ -130,7 +134,7 @@ impl Receiver {
                 (Batch::from(batch), outcome.0, outcome.1)
             }
         };
-        let ticket = self.store.submit(batch).inspect_err(|error| self.note(Some(error)))?;
+        let ticket = self.store.submit(batch).inspect_err(|error| self.health.note(Some(error)))?;
         Ok((ticket, outcome, kept))
     }
 
@@ -150,23 +154,6 @@ impl Receiver {
             ));
         }
         Ok((kept, Outcome { rejected: count, message: rejected.to_string() }))
-    }
-
-    /// Remembers whether the disk could be written to.
-    fn note(&self, failure: Option<&WriteError>) {
-        let trouble = match failure {
-            // That much waits says nothing of the disk.
-            Some(WriteError::Full) => return,
-            Some(error) => Some((Instant::now(), error.to_string())),
-            None => None,
-        };
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-    }
-
-    /// What lately kept a batch from the disk, if nothing was stored since.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.as_ref().filter(|(when, _)| when.elapsed() < FRESH).map(|(_, why)| why.clone())
     }
 }
 

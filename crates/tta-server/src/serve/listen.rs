@@ -7,16 +7,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::response::Response;
+use futures::StreamExt;
 use http::Request;
+use http::header::CONTENT_TYPE;
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::guard::Guard;
 use crate::receive::Limits;
@@ -35,6 +41,7 @@ const STREAMS: u32 = 128;
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 const HEADER_BYTES: u32 = 16 << 10;
+const EVENTS: &str = "text/event-stream";
 
 /// A port and what is behind it.
 pub(super) struct Port {
@@ -43,6 +50,24 @@ pub(super) struct Port {
     pub(super) service: Service,
     pub(super) limits: Limits,
     pub(super) open: Gauge,
+    pub(super) requests: Requests,
+}
+
+/// The requests of HTTP/2, each a task of its own, so that they end with the server.
+#[derive(Clone)]
+pub(super) struct Requests {
+    pub(super) tasks: TaskTracker,
+    pub(super) cut: CancellationToken,
+}
+
+impl<F> Executor<F> for Requests
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, request: F) {
+        let cut = self.cut.clone();
+        self.tasks.spawn(async move { cut.run_until_cancelled_owned(request).await });
+    }
 }
 
 /// A connection that may have to make room.
@@ -70,7 +95,8 @@ pub(super) async fn run(port: Port, mut stop: watch::Receiver<bool>) {
             continue;
         };
         let has_asked = Arc::new(AtomicBool::new(false));
-        let task = connections.spawn(serve(stream, Arc::clone(&port), Arc::clone(&has_asked), stop.clone()));
+        let connection = serve(stream, Arc::clone(&port), Arc::clone(&has_asked), stop.clone());
+        let task = connections.spawn(port.requests.tasks.track_future(connection));
         guests.push_back(Guest { task, has_asked });
         if connections.len() >= most {
             make_room(&mut guests);
@@ -115,11 +141,12 @@ async fn serve(
     let _open = Open::new(&port.open);
     // Answers are small; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
+    let stopped = stop.clone();
     let service = service_fn(|request| {
         has_asked.store(true, Relaxed);
-        answer(&port, request)
+        answer(&port, request, stopped.clone())
     });
-    let builder = builder(&port.limits);
+    let builder = builder(&port);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut patience = pin!(tokio::time::sleep(port.limits.first_request_timeout));
     let (mut waits, mut stopping) = (true, false);
@@ -145,6 +172,7 @@ async fn serve(
 fn answer(
     port: &Port,
     request: Request<Incoming>,
+    stop: watch::Receiver<bool>,
 ) -> impl Future<Output = Result<Response, Infallible>> + Send + 'static {
     let answer = match port.guard.refusal(request.uri(), request.headers()) {
         Some(refusal) => Err(refusal),
@@ -152,16 +180,25 @@ fn answer(
     };
     async move {
         match answer {
-            Ok(answer) => Ok(answer.await),
+            Ok(answer) => Ok(bounded(answer.await, stop)),
             Err(refusal) => Ok(refusal),
         }
     }
 }
 
+/// Events have no end of their own; theirs is that of the server.
+fn bounded(response: Response, mut stop: watch::Receiver<bool>) -> Response {
+    if response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != EVENTS) {
+        return response;
+    }
+    let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
+    response.map(|events| Body::from_stream(events.into_data_stream().take_until(Box::pin(stopped))))
+}
+
 /// HTTP/1 and HTTP/2 on every port, whichever the other side begins with.
-fn builder(limits: &Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+fn builder(port: &Port) -> Builder<Requests> {
+    let mut builder = Builder::new(port.requests.clone());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(port.limits.header_timeout);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -26,12 +26,13 @@ pub(crate) struct Own {
     pub(crate) directory: PathBuf,
 }
 
-/// The paths `/healthz`, `/readyz` and `/metrics`.
+/// The paths `/healthz`, `/readyz` and `/metrics`, and what there is at all.
 pub(crate) fn router(own: Own) -> Router {
     Router::new()
         .route(OPEN_PATH, get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/", get(contents))
         .with_state(own)
 }
 
@@ -45,6 +46,18 @@ async fn ready(State(own): State<Own>) -> Response {
     }
 }
 
+/// What is here, for people who open the address, until there is a page.
+async fn contents() -> Response {
+    let contents = serde_json::json!({
+        "name": env!("CARGO_PKG_NAME"),
+        "version": env!("CARGO_PKG_VERSION"),
+        "api": "/api/tta/v1/openapi.json",
+        "jaeger": ["/api/services", "/api/operations", "/api/traces", "/api/dependencies", "/api/v3/traces"],
+        "health": [OPEN_PATH, "/readyz", "/metrics"],
+    });
+    ([(CONTENT_TYPE, "application/json")], format!("{contents:#}\n")).into_response()
+}
+
 async fn metrics(State(own): State<Own>) -> Response {
     let ready = own.trouble().await.is_none();
     ([(CONTENT_TYPE, OPEN_METRICS)], own.receiver.counters.page(&own.receiver, ready)).into_response()
@@ -53,11 +66,11 @@ async fn metrics(State(own): State<Own>) -> Response {
 impl Own {
     /// Why nothing can be stored at the moment.
     async fn trouble(&self) -> Option<String> {
-        if let Some(trouble) = self.receiver.trouble() {
+        if let Some(trouble) = self.receiver.health.trouble() {
             return Some(trouble);
         }
         let directory = self.directory.clone();
-        let probed = tokio::task::spawn_blocking(move || probe(&directory)).await;
+        let probed = self.receiver.tasks.spawn_blocking(move || probe(&directory)).await;
         let failed = probed.unwrap_or_else(|_| Err(std::io::Error::other("it cannot be tried"))).err()?;
         Some(format!("cannot write to {}: {failed}", self.directory.display()))
     }

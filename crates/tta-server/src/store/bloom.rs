@@ -12,22 +12,22 @@ const PROBES: u64 = 5;
 /// The least words of 64 bits.
 const LEAST: usize = 2;
 
-pub(super) struct Bloom {
+pub(crate) struct Bloom {
     words: Vec<u64>,
 }
 
 impl Bloom {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { words: vec![0; LARGEST / 64] }
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.words.clear();
         self.words.resize(LARGEST / 64, 0);
     }
 
     #[inline]
-    pub(super) fn add(&mut self, hash: u64) {
+    pub(crate) fn add(&mut self, hash: u64) {
         for bit in bits(hash) {
             let at = bit as usize % LARGEST;
             self.words[at / 64] |= 1 << (at % 64);
@@ -35,7 +35,7 @@ impl Bloom {
     }
 
     /// Writes it as small as it may be. It has to be cleared then.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>) {
         while self.words.len() > LEAST {
             let half = self.words.len() / 2;
             let (one, other) = self.words.split_at(half);

@@ -16,7 +16,7 @@ use super::segment;
 use crate::varint;
 use crate::wire;
 use crate::wire::field::Slice;
-use crate::wire::{Logs, Metrics, SpanRef, Traces, Word};
+use crate::wire::{Logs, Metrics, SpanRef, Traces, Word, fingerprint};
 
 /// How many hashes of batches are remembered.
 pub(super) const REMEMBERED: i64 = 100_000;
@@ -298,6 +298,7 @@ impl SegmentWriter {
                 let Zone { first, last, longest, errors } = Zone::of(&rows);
                 run::write(&rows, &mut self.scratch);
                 self.bloom.clear();
+                fingerprint::HAS_ALL.iter().for_each(|hash| self.bloom.add(*hash));
                 service.resources.iter().for_each(|hash| self.bloom.add(*hash));
                 for (_, attributes) in chunk {
                     let of_span = &self.attributes[attributes.start as usize..attributes.end as usize];

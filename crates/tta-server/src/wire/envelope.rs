@@ -4,7 +4,7 @@ use tta_model::name::attribute;
 
 use super::field::{Fields, Slice, Wire, put_bytes};
 use super::schema::{self, Schema};
-use super::{Malformed, Rejection};
+use super::{Malformed, Rejection, fingerprint};
 
 /// The records of one scope of one resource.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,13 +33,27 @@ impl Envelope {
     }
 }
 
-/// The hashes of the attributes of a group's resource.
+/// The hashes of the attributes of a group's resource and scope, and of what the scope is called.
 pub(crate) fn attributes<'a>(buffer: &'a [u8], group: &Group) -> impl Iterator<Item = u64> + 'a {
-    let mut messages = Messages::new(buffer, group.resource.message, 1);
-    std::iter::from_fn(move || messages.next().ok().flatten()).filter_map(|message| {
-        let (key, value) = super::span::attribute(buffer, message).ok()?;
-        super::fingerprint::of(buffer, key, value)
-    })
+    let scope = group.scope.message;
+    let texts = [(1, attribute::OTEL_SCOPE_NAME.key), (2, attribute::OTEL_SCOPE_VERSION.key)];
+    let texts = texts.into_iter().flat_map(move |(number, key)| {
+        messages(buffer, scope, number).map(move |text| fingerprint::text(key, text.of(buffer)))
+    });
+    let attributes =
+        [(group.resource.message, 1), (scope, 3)].into_iter().flat_map(move |(message, number)| {
+            messages(buffer, message, number).filter_map(move |message| {
+                let (key, value) = super::span::attribute(buffer, message).ok()?;
+                Some(fingerprint::of(buffer, key, value))
+            })
+        });
+    attributes.chain(texts)
+}
+
+/// What lies in one repeated field of a message that was checked.
+fn messages(buffer: &[u8], message: Slice, number: u32) -> impl Iterator<Item = Slice> + '_ {
+    let mut messages = Messages::new(buffer, message, number);
+    std::iter::from_fn(move || messages.next().ok().flatten())
 }
 
 /// The first group of a request, whether or not it has records.

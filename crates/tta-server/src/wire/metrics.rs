@@ -45,7 +45,7 @@ impl Metrics {
                     Ok(found) => {
                         all.push(MetricRef { group: place_of(group, &mut place, &mut groups), ..found })
                     }
-                    Err(why) => rejected.add(why),
+                    Err(why) => rejected.add_all(why, count_points(&body, raw).max(1)),
                 }
             }
             Ok(())
@@ -65,7 +65,7 @@ impl Metrics {
         self.metrics.is_empty()
     }
 
-    /// What is left out: metrics, each with all of its points.
+    /// What is left out: points, of metrics that are left out as a whole. One without a point counts as one.
     #[must_use]
     pub fn rejected(&self) -> &Rejected {
         &self.rejected
@@ -88,6 +88,20 @@ fn scan_metric(buffer: &[u8], raw: Slice) -> Result<MetricRef, Rejection> {
     }
     metric.first = metric.first.min(metric.last);
     Ok(metric)
+}
+
+/// How many points a metric has that cannot be kept, as far as it can be read.
+fn count_points(buffer: &[u8], raw: Slice) -> u64 {
+    let mut points = 0;
+    let mut fields = Fields::new(buffer, raw);
+    while let Ok(Some((number, value))) = fields.next() {
+        let (5 | 7 | 9 | 10 | 11, Wire::Bytes(data)) = (number, value) else { continue };
+        let mut fields = Fields::new(buffer, data);
+        while let Ok(Some((number, _))) = fields.next() {
+            points += u64::from(number == 1);
+        }
+    }
+    points
 }
 
 /// The points are field 1 of every kind of metric, and the time is field 3 of every kind of point.

@@ -13,6 +13,7 @@ mod gen_ai;
 mod glance;
 mod logs;
 mod metrics;
+pub(crate) mod parts;
 pub(crate) mod schema;
 pub(crate) mod span;
 mod traces;
@@ -84,13 +85,18 @@ pub struct Rejected {
 
 impl Rejected {
     pub(crate) fn add(&mut self, why: Rejection) {
+        self.add_all(why, 1);
+    }
+
+    /// Adds several records for one reason.
+    pub(crate) fn add_all(&mut self, why: Rejection, records: u64) {
         match self.counts.iter_mut().find(|(reason, _)| *reason == why) {
-            Some((_, count)) => *count += 1,
-            None => self.counts.push((why, 1)),
+            Some((_, count)) => *count += records,
+            None => self.counts.push((why, records)),
         }
     }
 
-    /// How many records are left out.
+    /// How many records are left out: spans, log records, or points of metrics.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().map(|(_, count)| count).sum()

@@ -5,7 +5,7 @@ use tta_model::name::attribute as a;
 use super::field::{Fields, Slice, Wire};
 use super::gen_ai::{Said, cost, tokens};
 use super::schema::{self, KEY_VALUE, Kind, SPAN};
-use super::{Rejection, fingerprint};
+use super::{Rejection, fingerprint, parts};
 
 /// The attributes with a text that is searched for often, by their place in [`SpanRef::words`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl SpanRef {
 /// The number of OTLP's status code for an error.
 pub(crate) const ERROR: u8 = 2;
 
-/// Scans the span that lies at `raw`, and adds the hashes of its attributes.
+/// Scans the span that lies at `raw`, and adds the hashes of its attributes, and of what else a search for tags looks at.
 pub(crate) fn scan(buffer: &[u8], raw: Slice, attributes: &mut Vec<u64>) -> Result<SpanRef, Rejection> {
     let mut span = SpanRef { raw, ..SpanRef::default() };
     let (mut trace, mut id, mut parent) = (Slice::default(), Slice::default(), Slice::default());
@@ -81,7 +81,7 @@ pub(crate) fn scan(buffer: &[u8], raw: Slice, attributes: &mut Vec<u64>) -> Resu
     while let Some((number, value)) = fields.next()? {
         match (number, value) {
             (9, Wire::Bytes(found)) => {
-                attributes.extend(take_attribute(buffer, found, (&mut span, &mut said))?)
+                attributes.push(take_attribute(buffer, found, (&mut span, &mut said))?)
             }
             (1, Wire::Bytes(found)) => trace = found,
             (2, Wire::Bytes(found)) => id = found,
@@ -93,7 +93,12 @@ pub(crate) fn scan(buffer: &[u8], raw: Slice, attributes: &mut Vec<u64>) -> Resu
             (6, Wire::Varint(kind)) => span.kind = u8::try_from(kind).unwrap_or(0).min(7),
             (7, Wire::Fixed64(time)) => start = time,
             (8, Wire::Fixed64(time)) => end = time,
-            (15, Wire::Bytes(found)) => take_status(buffer, found, &mut span)?,
+            (15, Wire::Bytes(found)) => attributes.extend(take_status(buffer, found, &mut span)?),
+            (3, Wire::Bytes(state)) if !state.is_empty() => {
+                schema::check_text(state.of(buffer))?;
+                attributes.push(fingerprint::text(a::W3C_TRACESTATE.key, state.of(buffer)));
+            }
+            (11 | 13, Wire::Bytes(part)) => parts::scan(buffer, (number, part), attributes)?,
             _ => schema::check_field(buffer, SPAN.kind(number), value, 0)?,
         }
     }
@@ -124,17 +129,22 @@ fn bytes<const N: usize>(bytes: &[u8], otherwise: Rejection) -> Result<[u8; N], 
     if bytes.iter().all(|byte| *byte == 0) { Err(otherwise) } else { Ok(bytes) }
 }
 
-fn take_status(buffer: &[u8], message: Slice, span: &mut SpanRef) -> Result<(), Rejection> {
+/// Takes the status, and answers with the hash of its message, if it has one.
+fn take_status(buffer: &[u8], message: Slice, span: &mut SpanRef) -> Result<Option<u64>, Rejection> {
+    let mut hash = None;
     let mut fields = Fields::new(buffer, message);
     while let Some((number, value)) = fields.next()? {
         match (number, value) {
-            (2, Wire::Bytes(text)) => schema::check_text(text.of(buffer))?,
+            (2, Wire::Bytes(text)) => {
+                schema::check_text(text.of(buffer))?;
+                hash = Some(fingerprint::text(a::OTEL_STATUS_DESCRIPTION.key, text.of(buffer)));
+            }
             (3, Wire::Varint(code)) => span.status = u8::try_from(code).unwrap_or(0).min(3),
             (2 | 3, _) => return Err(Rejection::WrongType),
             _ => {}
         }
     }
-    Ok(())
+    Ok(hash)
 }
 
 /// The value of an attribute, as far as the index needs it.
@@ -206,7 +216,7 @@ fn take_attribute(
     buffer: &[u8],
     message: Slice,
     (span, said): (&mut SpanRef, &mut Said),
-) -> Result<Option<u64>, Rejection> {
+) -> Result<u64, Rejection> {
     let (key, found) = attribute(buffer, message)?;
     let hash = fingerprint::of(buffer, key, found);
     let key = key.of(buffer);

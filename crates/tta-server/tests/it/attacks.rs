@@ -4,11 +4,17 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data,
+};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
 use tta_server::Limits;
 
 use super::served::{JSON, PROTOBUF, Served, client, gzip, raw};
-use super::support::{request, span};
+use super::support::{NOW, request, resource, span, text};
 
 fn batch(trace: u128) -> Vec<u8> {
     request(vec![("shop", vec![span(trace, 1)])])
@@ -26,18 +32,55 @@ fn bomb() -> Vec<u8> {
     gzip(&vec![0; 1 << 20]).repeat(500)
 }
 
+/// The time that this process has computed, in hundredths of a second.
+fn computed() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let mut fields = status.rsplit_once(')')?.1.split_whitespace().skip(11);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
+/// Sends a bomb, and checks that it takes the server less than 2 seconds of computing and 128 MiB of memory.
+fn check_bomb(server: &Served, explode: impl FnOnce(Vec<u8>)) {
+    let bomb = bomb();
+    let before = (peak(), computed());
+    explode(bomb);
+    if let (Some(before), Some(after)) = (before.0, peak()) {
+        assert!(after - before < 128 << 20, "{} MiB", (after - before) >> 20);
+    }
+    if let (Some(before), Some(after)) = (before.1, computed()) {
+        assert!(after - before < 200, "{} ms", (after - before) * 10);
+    }
+    assert_eq!(server.post("/v1/traces", PROTOBUF, batch(1)).status(), 200);
+}
+
 #[test]
 fn a_bomb_is_refused_and_takes_little() {
     let server = Served::new();
-    let bomb = bomb();
-    let before = peak();
-    let request = client().post(format!("http://{}/v1/traces", server.handle.http));
-    let request = request.header("content-type", PROTOBUF).header("content-encoding", "gzip");
-    assert_eq!(request.body(bomb).send().expect("it answers").status(), 413);
-    if let (Some(before), Some(after)) = (before, peak()) {
-        assert!(after - before < 128 << 20, "{} MiB", (after - before) >> 20);
+    let address = format!("http://{}/v1/traces", server.handle.http);
+    for media_type in [PROTOBUF, JSON] {
+        check_bomb(&server, |bomb| {
+            let request = client().post(&address).header("content-type", media_type);
+            let answer = request.header("content-encoding", "gzip").body(bomb).send().expect("it answers");
+            assert_eq!(answer.status(), 413);
+        });
     }
-    assert_eq!(server.post("/v1/traces", PROTOBUF, batch(1)).status(), 200);
+}
+
+#[test]
+fn a_bomb_in_a_call_is_refused_and_takes_little() {
+    let server = Served::new();
+    let address =
+        format!("http://{}/opentelemetry.proto.collector.trace.v1.TraceService/Export", server.handle.grpc);
+    check_bomb(&server, |bomb| {
+        let mut message = vec![1];
+        message.extend((bomb.len() as u32).to_be_bytes());
+        message.extend(bomb);
+        // The frames of gRPC are the same over HTTP/1.1, and the port speaks both.
+        let request = client().post(&address).header("content-type", "application/grpc");
+        let answer = request.header("grpc-encoding", "gzip").body(message).send().expect("it answers");
+        // The status of gRPC for what is too much.
+        assert_eq!((answer.status().as_u16(), answer.headers()["grpc-status"].as_bytes()), (200, &b"8"[..]));
+    });
 }
 
 /// A message of protobuf in another, and so on.
@@ -98,20 +141,93 @@ fn wrap(fields: &[(u32, &[u8])]) -> Vec<u8> {
     out
 }
 
-#[test]
-fn connections_that_say_nothing_do_not_keep_others_out() {
-    let server = Served::limited(Limits { max_connections: 64, ..Limits::default() });
+/// Opens connections that say nothing, or half of something, and then asks for what everybody may ask.
+fn check_silence(server: &Served, connections: usize) {
+    let ports = [server.handle.http, server.handle.grpc, server.handle.query];
+    let begun = [&b""[..], b"POST /v1/traces HTTP/1.1\r\nHost: local", b"PRI * HTTP/2.0\r\n\r\nSM"];
     let mut silent = Vec::new();
-    for n in 0..400 {
-        let mut stream = TcpStream::connect(server.handle.http).expect("it accepts");
-        if n % 2 == 0 {
-            // Cut off before by the server to make room, perhaps.
-            let _ = stream.write_all(b"POST /v1/traces HTTP/1.1\r\nHost: local");
-        }
+    for n in 0..connections {
+        let mut stream = TcpStream::connect(ports[n % 3]).expect("it accepts");
+        // Cut off before by the server to make room, perhaps.
+        let _ = stream.write_all(begun[n / 3 % 3]);
         silent.push(stream);
     }
     assert_eq!(server.post("/v1/traces", PROTOBUF, batch(1)).status(), 200);
     assert_eq!(server.count(1), 1);
+    assert_eq!(server.get("/api/services").0, 200);
+    drop(silent);
+}
+
+#[test]
+fn connections_that_say_nothing_do_not_keep_others_out() {
+    check_silence(&Served::limited(Limits { max_connections: 64, ..Limits::default() }), 400);
+}
+
+/// Tells the child that it is one.
+const CHILD: &str = "TTA_TEST_SILENCE";
+
+#[test]
+fn a_thousand_connections_that_say_nothing_do_not_keep_others_out() {
+    if std::env::var_os(CHILD).is_some() {
+        return check_silence(&Served::new(), 1_000);
+    }
+    // Both ends of a connection are files of this process, and a process may often have a thousand only.
+    let child = std::process::Command::new("bash")
+        .args(["-c", "ulimit -n \"$(ulimit -Hn)\"; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().expect("a test is a program"))
+        .args([
+            "attacks::a_thousand_connections_that_say_nothing_do_not_keep_others_out",
+            "--exact",
+            "--nocapture",
+        ])
+        .env(CHILD, "1")
+        .output()
+        .expect("it runs");
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+}
+
+/// A request with a metric of many points, each with another value of a label.
+fn labels(first: u64, count: u64) -> Vec<u8> {
+    let point = |n: u64| NumberDataPoint {
+        time_unix_nano: NOW,
+        attributes: vec![text("user", n.to_string())],
+        ..NumberDataPoint::default()
+    };
+    let data = Some(Data::Gauge(Gauge { data_points: (first..first + count).map(point).collect() }));
+    let metrics = vec![Metric { name: String::from("logins"), data, ..Metric::default() }];
+    let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
+    let of = ResourceMetrics { resource: Some(resource("shop")), scope_metrics, schema_url: String::new() };
+    ExportMetricsServiceRequest { resource_metrics: vec![of] }.encode_to_vec()
+}
+
+#[test]
+fn a_million_values_of_a_label_leave_the_page_of_metrics_as_it_is() {
+    let server = Served::new();
+    let series = || {
+        let (_, page) = server.get("/metrics");
+        let samples = page.lines().filter(|line| !line.starts_with('#'));
+        let mut families: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+        let family = |line: &str| line.split(['{', ' ']).next().unwrap_or_default().to_owned();
+        samples.for_each(|line| *families.entry(family(line)).or_default() += 1);
+        families
+    };
+    assert_eq!(server.post("/v1/metrics", PROTOBUF, labels(0, 1)).status(), 200);
+    assert_eq!(server.post("/v1/traces", PROTOBUF, batch(1)).status(), 200);
+    let before = series();
+    for part in 0..4 {
+        assert_eq!(server.post("/v1/metrics", PROTOBUF, labels(part * 250_000, 250_000)).status(), 200);
+    }
+    // Services, operations and attributes that nobody has seen before.
+    let groups: Vec<(String, Vec<Span>)> = (1..=3_000_u64)
+        .map(|n| (format!("service {n}"), vec![Span { name: format!("operation {n}"), ..span(2, n) }]))
+        .collect();
+    let groups = groups.iter().map(|(service, spans)| (&service[..], spans.clone())).collect();
+    assert_eq!(server.post("/v1/traces", PROTOBUF, request(groups)).status(), 200);
+    assert_eq!(server.count(2), 3_000);
+    let after = series();
+    assert_eq!(after, before, "no family has another series");
+    assert!(after.values().all(|series| *series < 2_000), "{after:?}");
+    assert_eq!(server.handle.stats().metrics, 5);
 }
 
 #[test]
@@ -133,14 +249,47 @@ fn who_is_slow_is_cut_off() {
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
 
+/// Every path that some port answers, with the method that it is for.
+fn routes() -> Vec<(&'static str, String)> {
+    let own = tta_server::api::openapi().paths.paths.into_keys().map(|path| path.replace(['{', '}'], ""));
+    let jaeger = [
+        "services",
+        "operations?service=x",
+        "services/x/operations",
+        "traces",
+        "traces/1",
+        "dependencies",
+        "metrics/calls",
+        "v3/services",
+        "v3/operations",
+        "v3/traces",
+        "v3/traces/1",
+        "v3/trace-summaries",
+    ];
+    let others = ["/", "/metrics", "/healthz", "/readyz", "/api/tta/v1/openapi.json", "/nothing"];
+    let asked =
+        jaeger.map(|path| format!("/api/{path}")).into_iter().chain(others.map(String::from)).chain(own);
+    let sent = [
+        "/v1/traces",
+        "/v1/logs",
+        "/v1/metrics",
+        "/api/archive/1",
+        "/grpc.health.v1.Health/Check",
+        "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    ];
+    asked.map(|path| ("GET", path)).chain(sent.map(|path| ("POST", String::from(path)))).collect()
+}
+
 #[test]
 fn a_foreign_host_or_origin_is_refused_everywhere() {
     let server = Served::new();
+    let routes = routes();
+    assert!(routes.len() > 30, "{routes:?}");
     for address in [server.handle.http, server.handle.query, server.handle.grpc] {
-        for path in ["/", "/v1/traces", "/metrics", "/healthz"] {
+        for (method, path) in &routes {
             let ask = |host: &str, origin: &str| {
                 let head = format!(
-                    "POST {path} HTTP/1.1\r\nHost: {host}\r\n{origin}Content-Length: 0\r\nConnection: close\r\n\r\n"
+                    "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{origin}Content-Length: 0\r\nConnection: close\r\n\r\n"
                 );
                 raw(address, head.as_bytes())
             };
@@ -149,6 +298,10 @@ fn a_foreign_host_or_origin_is_refused_everywhere() {
             assert!(foreign.starts_with("HTTP/1.1 403"), "{address}{path}: {foreign}");
             let foreign = ask(&format!("localhost:{port}"), "Origin: http://evil.example\r\n");
             assert!(foreign.starts_with("HTTP/1.1 403"), "{address}{path}: {foreign}");
+            // The feed of events does not end by itself.
+            if path.ends_with("/live") {
+                continue;
+            }
             let ours = ask(&format!("localhost:{port}"), "");
             assert!(!ours.starts_with("HTTP/1.1 403"), "{address}{path}: {ours}");
             assert!(!ours.to_lowercase().contains("access-control"), "{ours}");

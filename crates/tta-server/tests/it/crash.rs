@@ -9,7 +9,7 @@ use super::support::{count, open, put, request, settle, span};
 /// Tells the child which directory to write to.
 const DIRECTORY: &str = "TTA_TEST_STORE";
 const SPANS: usize = 40;
-const ROUNDS: u128 = 4;
+const ROUNDS: u128 = 10;
 
 fn batch(trace: u128) -> Vec<u8> {
     let spans = (1..=SPANS as u64).map(|n| {
@@ -49,7 +49,7 @@ fn nothing_that_was_acknowledged_is_lost_by_a_kill() {
         let told = lines
             .map_while(Result::ok)
             .filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<u128>().ok());
-        acknowledged.extend(told.take(30 + 17 * round as usize));
+        acknowledged.extend(told.take(10 + 7 * round as usize));
         child.kill().expect("it runs");
         child.wait().expect("it ends");
     }

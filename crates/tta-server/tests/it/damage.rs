@@ -8,6 +8,7 @@ use tta_model::SpanId;
 use tta_server::read::{self, ALWAYS, CostBy, CostQuery, LogQuery, MapBy, RedBy, RedQuery, SpanQuery};
 use tta_server::{Options, Store};
 
+use super::served::{PROTOBUF, Served};
 use super::support::{count, id, open, put, request, settle, span, text};
 
 const TRACES: u128 = 300;
@@ -156,4 +157,30 @@ fn a_table_that_is_not_there_is_damage() {
     let told: Vec<String> = store.damage().into_iter().map(|damage| damage.what).collect();
     assert!(told.iter().any(|what| what.contains("unit_red")), "{told:?}");
     assert_eq!(whole(&store), TRACES as usize * 3, "the rest is still read");
+}
+
+#[test]
+fn a_server_starts_beside_damage_and_tells_of_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = fill(directory.path());
+    let length = std::fs::metadata(&file).expect("it is there").len();
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(&file)
+        .and_then(|file| file.set_len(length / 2))
+        .expect("it is cut");
+    let path = directory.path().to_owned();
+    let server = Served::with(|config| config.store = Options::new(path));
+    assert_eq!(server.get("/healthz").0, 200);
+    let left: usize = (1..=TRACES).map(|trace| server.count(trace)).sum();
+    assert!(left < TRACES as usize * 3, "{left}");
+    let (status, stats) = server.get("/api/tta/v1/stats");
+    let stats: serde_json::Value = serde_json::from_str(&stats).expect("it is JSON");
+    let name = file.file_name().and_then(|name| name.to_str()).expect("it has a name");
+    assert!(status == 200 && stats["damage"][0]["file"] == name, "{stats}");
+    let (_, page) = server.get("/metrics");
+    assert!(!page.contains("tta_server_store_damage 0"), "{page}");
+    let batch = request(vec![("shop", vec![span(5_000, 1)])]);
+    assert_eq!(server.post("/v1/traces", PROTOBUF, batch).status(), 200);
+    assert_eq!(server.count(5_000), 1);
 }

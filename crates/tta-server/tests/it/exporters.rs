@@ -10,8 +10,10 @@ use opentelemetry_otlp::{
     Compression, Protocol, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
 };
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, any_value::Value as Any};
+use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value as Number};
+use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tta_server::read::{self, LogQuery};
+use tta_server::read::{self, ALWAYS, LogQuery};
 
 use super::served::Served;
 
@@ -49,12 +51,42 @@ fn check(server: &Served, sent: &Sent, large: i64) {
                 value("list"),
                 Some(Any::ArrayValue(ArrayValue { values: vec![item("a"), item("b")] }))
             );
-            assert_eq!(span.events.len(), 1);
+            let n = number(&span.events);
+            assert_eq!(span.name, format!("operation {}", n % 3));
+            let status = span.status.map(|status| (status.code, status.message)).unwrap_or_default();
+            let expect = if n % 2 == 1 { (2, String::from("it failed")) } else { (0, String::new()) };
+            assert_eq!(status, expect);
+            assert_eq!(stored.origin.scope.name, "sender");
             assert!(span.end_time_unix_nano >= span.start_time_unix_nano);
         }
     }
     assert_eq!(&found, sent);
     assert_eq!(server.handle.stats().spans, COUNT as u64);
+}
+
+/// The number of a span, which its only event tells.
+fn number(events: &[Event]) -> i64 {
+    assert_eq!((events.len(), &events[0].name[..], events[0].attributes.len()), (1, "happened", 1));
+    let number = &events[0].attributes[0];
+    match number.value.as_ref().and_then(|value| value.value.as_ref()) {
+        Some(Any::IntValue(n)) if number.key == "n" => *n,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Checks the one log record and the one metric that a sender sends beside its spans.
+fn check_others(server: &Served) {
+    let reader = server.handle.reader();
+    let logs = read::logs(&reader, &LogQuery::default()).expect("they are read").records;
+    assert_eq!(logs.len(), 1);
+    let body = logs[0].record.body.as_ref().and_then(|body| body.value.as_ref());
+    assert_eq!(body, Some(&Any::StringValue(String::from("a line of the sender"))));
+    assert_eq!((logs[0].record.severity_number, &logs[0].origin.scope.name[..]), (13, "sender"));
+    let found = read::metrics(&reader, "things", &ALWAYS).expect("they are read");
+    assert_eq!(found.len(), 1);
+    let Some(Data::Sum(sum)) = &found[0].metric.data else { panic!("{found:?}") };
+    assert_eq!((sum.is_monotonic, sum.data_points.len()), (true, 1));
+    assert_eq!(sum.data_points[0].value, Some(Number::AsInt(3)));
 }
 
 /// Runs a sender, which tells its ids as JSON in its last line.
@@ -99,10 +131,7 @@ fn python() {
         let sent = run(command.arg(COUNT.to_string()));
         check(&server, &sent, (1 << 53) + 1);
         let reader = server.handle.reader();
-        let metrics = read::metric_names(&reader).expect("they are read");
-        assert!(metrics.iter().any(|metric| metric.name == "things"), "{metrics:?}");
-        let logs = read::logs(&reader, &LogQuery::default()).expect("they are read");
-        assert_eq!(logs.records.len(), 1, "{protocol} {packing}");
+        check_others(&server);
         let services = read::services(&reader).expect("they are read");
         assert!(services.contains(&format!("python-{protocol}-{packing}")), "{services:?}");
     }
@@ -127,6 +156,7 @@ fn javascript() {
         let mut command = Command::new("node");
         command.arg(&program).args([protocol, packing, &address.to_string(), &COUNT.to_string()]);
         check(&server, &run(&mut command), (1 << 52) + 1);
+        check_others(&server);
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tta_server::{OpenError, Options, ServeError, ServerConfig, serve};
 
+use super::otlp_grpc::{Plain, channel};
 use super::served::{PROTOBUF, Served, client};
 use super::support::{count, open, request, span};
 
@@ -139,12 +140,59 @@ fn ending_answers_what_was_begun_and_keeps_all_of_it() {
 }
 
 #[test]
-fn a_live_feed_ends_with_the_server() {
-    let Served { handle, runtime, directory: _directory } = Served::new();
-    let mut stream = TcpStream::connect(handle.query).expect("it accepts");
-    write!(stream, "GET /api/tta/v1/live HTTP/1.1\r\nHost: {}\r\n\r\n", handle.query).expect("it reads");
-    let mut begin = [0; 15];
-    std::io::Read::read_exact(&mut stream, &mut begin).expect("it answers");
-    assert_eq!(&begin, b"HTTP/1.1 200 OK");
-    assert!(runtime.block_on(handle.shutdown(Duration::from_secs(30))), "nobody has to be cut off");
+fn the_root_names_what_is_there() {
+    let server = Served::new();
+    let (status, body) = server.get("/");
+    assert_eq!(status, 200);
+    let contents: serde_json::Value = serde_json::from_str(&body).expect("it is JSON");
+    let lists = ["jaeger", "health"].into_iter().flat_map(|list| contents[list].as_array().expect("a list"));
+    for path in lists.chain([&contents["api"]]) {
+        let path = path.as_str().expect("a path");
+        let (status, body) = server.get(path);
+        assert!(status == 200 || status == 400 && !path.ends_with(".json"), "{path}: {status} {body}");
+    }
+}
+
+#[test]
+fn a_listener_to_events_does_not_hold_up_the_end() {
+    let Served { directory: _directory, handle, runtime } = Served::new();
+    let query = handle.query;
+    let mut stream = TcpStream::connect(query).expect("it accepts");
+    let request = format!("GET /api/tta/v1/live HTTP/1.1\r\nHost: {query}\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut head = [0; 15];
+    std::io::Read::read_exact(&mut stream, &mut head).expect("it answers");
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+    assert!(runtime.block_on(handle.shutdown(Duration::from_secs(30))), "it ended within the time");
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut rest).expect("it ends");
+    assert!(rest.ends_with("0\r\n\r\n"), "the answer is whole: {rest}");
+    assert_eq!(runtime.metrics().num_alive_tasks(), 0);
+}
+
+#[test]
+fn nothing_runs_after_the_end() {
+    let server = Served::new();
+    let client = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let client = client.expect("a runtime");
+    let channel = client.block_on(channel(&server));
+    // A call whose message never comes.
+    let call = client.spawn(async move {
+        let mut grpc = tonic::client::Grpc::new(channel);
+        grpc.ready().await.expect("it is ready");
+        let path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+        let path = http::uri::PathAndQuery::from_static(path);
+        let nothing = futures::stream::pending::<Vec<u8>>();
+        grpc.client_streaming::<_, _, Vec<u8>, _>(tonic::Request::new(nothing), path, Plain).await.err()
+    });
+    let Served { directory, handle, runtime } = server;
+    // Three ports, a connection, and the call, which is a task of its own.
+    while runtime.metrics().num_alive_tasks() < 5 {
+        std::thread::yield_now();
+    }
+    assert!(!runtime.block_on(handle.shutdown(Duration::ZERO)), "the call was cut off");
+    assert_eq!(runtime.metrics().num_alive_tasks(), 0);
+    assert!(client.block_on(call).expect("it ends").is_some());
+    // The store is closed: another one can have the directory.
+    assert_eq!(open(directory.path()).stats().spans, 0);
 }

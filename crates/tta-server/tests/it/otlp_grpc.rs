@@ -24,7 +24,7 @@ fn batch(trace: u128, spans: u64) -> ExportTraceServiceRequest {
     ExportTraceServiceRequest::decode(&body[..]).expect("it is a request")
 }
 
-async fn channel(server: &Served) -> Channel {
+pub(super) async fn channel(server: &Served) -> Channel {
     let endpoint = Channel::from_shared(format!("http://{}", server.handle.grpc)).expect("an address");
     endpoint.connect().await.expect("it accepts")
 }
@@ -98,7 +98,7 @@ fn call(server: &Served, path: &'static str, message: Vec<u8>) -> Result<Vec<u8>
 
 /// Messages as the bytes that they are.
 #[derive(Clone, Copy)]
-struct Plain;
+pub(super) struct Plain;
 
 impl tonic::codec::Codec for Plain {
     type Encode = Vec<u8>;

@@ -1,20 +1,29 @@
-//! What the server acknowledged survives its process, whichever way it came.
+//! What the server acknowledged survives its process, whichever signal it is of.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use tta_server::{Options, ServerConfig, serve};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data,
+};
+use prost::Message;
+use tta_server::read::{self, ALWAYS};
+use tta_server::{Options, ServerConfig, Store, serve};
 
 use super::served::{PROTOBUF, client};
-use super::support::{count, open, request, span};
+use super::support::{NOW, count, id, open, request, resource, span};
 
 /// Tells the child which directory to serve.
 const DIRECTORY: &str = "TTA_TEST_SERVED";
 const NAME: &str = "served_crash::what_the_server_acknowledged_survives_it";
-const SPANS: u64 = 25;
-const ROUNDS: u128 = 4;
+/// How many records a batch has, of whatever signal.
+const RECORDS: usize = 25;
+const ROUNDS: u128 = 10;
 const SENDERS: u128 = 3;
 
 fn serve_until_killed(directory: &Path) {
@@ -40,22 +49,117 @@ fn start(directory: &Path) -> (Child, SocketAddr) {
     (child, address)
 }
 
-/// Sends traces until the server is gone; answers those that were acknowledged.
-fn send(address: SocketAddr, first: u128) -> Vec<u128> {
-    let client = client();
-    let mut acknowledged = Vec::new();
-    for trace in (first..).step_by(SENDERS as usize) {
-        let spans = (1..=SPANS).map(|id| span(trace, id)).collect();
-        let sent = client.post(format!("http://{address}/v1/traces")).header("content-type", PROTOBUF);
-        match sent.body(request(vec![("shop", spans)])).send() {
-            Ok(answer) => {
-                assert_eq!(answer.status(), 200);
-                acknowledged.push(trace);
-            }
-            Err(_) => break,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    Traces,
+    Logs,
+    Metrics,
+}
+
+/// A batch by its number; which signal it is of follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sent(u128);
+
+impl Sent {
+    fn signal(self) -> Signal {
+        [Signal::Traces, Signal::Logs, Signal::Metrics][(self.0 / SENDERS % 3) as usize]
+    }
+
+    fn path(self) -> &'static str {
+        match self.signal() {
+            Signal::Traces => "/v1/traces",
+            Signal::Logs => "/v1/logs",
+            Signal::Metrics => "/v1/metrics",
         }
     }
-    acknowledged
+
+    fn metric(self) -> String {
+        format!("metric {}", self.0)
+    }
+
+    fn body(self) -> Vec<u8> {
+        let resource = Some(resource("shop"));
+        match self.signal() {
+            Signal::Traces => {
+                request(vec![("shop", (1..=RECORDS as u64).map(|id| span(self.0, id)).collect())])
+            }
+            Signal::Logs => {
+                let record = |n: usize| LogRecord {
+                    time_unix_nano: NOW + n as u64,
+                    trace_id: self.0.to_be_bytes().to_vec(),
+                    ..LogRecord::default()
+                };
+                let log_records = (0..RECORDS).map(record).collect();
+                let scope_logs = vec![ScopeLogs { log_records, ..ScopeLogs::default() }];
+                let of = ResourceLogs { resource, scope_logs, schema_url: String::new() };
+                ExportLogsServiceRequest { resource_logs: vec![of] }.encode_to_vec()
+            }
+            Signal::Metrics => {
+                let point = NumberDataPoint { time_unix_nano: NOW, ..NumberDataPoint::default() };
+                let data = Some(Data::Gauge(Gauge { data_points: vec![point; RECORDS] }));
+                let metrics = vec![Metric { name: self.metric(), data, ..Metric::default() }];
+                let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
+                let of = ResourceMetrics { resource, scope_metrics, schema_url: String::new() };
+                ExportMetricsServiceRequest { resource_metrics: vec![of] }.encode_to_vec()
+            }
+        }
+    }
+
+    /// Sends it; whether it was acknowledged.
+    fn send(self, address: SocketAddr) -> bool {
+        let sent = client().post(format!("http://{address}{}", self.path())).header("content-type", PROTOBUF);
+        let answer = sent.body(self.body()).send();
+        answer.is_ok_and(|answer| {
+            assert_eq!(answer.status(), 200);
+            true
+        })
+    }
+
+    /// How many of its records are stored.
+    fn stored(self, store: &Store) -> usize {
+        let reader = store.reader();
+        match self.signal() {
+            Signal::Traces => count(store, self.0),
+            Signal::Logs => read::trace(&reader, id(self.0)).expect("it is read").logs.len(),
+            Signal::Metrics => {
+                let found = read::metrics(&reader, &self.metric(), &ALWAYS).expect("it is read");
+                let gauges = found.into_iter().map(|found| match found.metric.data {
+                    Some(Data::Gauge(gauge)) => gauge.data_points.len(),
+                    other => panic!("{other:?}"),
+                });
+                gauges.sum()
+            }
+        }
+    }
+}
+
+/// Those of the acknowledged that are not there, or in part.
+fn lost(store: &Store, acknowledged: &[Sent]) -> Vec<(Sent, usize)> {
+    let stored = acknowledged.iter().map(|sent| (*sent, sent.stored(store)));
+    stored.filter(|(_, stored)| *stored != RECORDS).collect()
+}
+
+/// Sends batches from several senders to a server until it is gone, which `end` sees to when each had some acknowledged; answers
+/// those that were.
+fn send_until(address: SocketAddr, first: u128, end: impl FnOnce()) -> Vec<Sent> {
+    let (told, enough) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|sender| {
+                let told = told.clone();
+                let batches = (first + sender..).step_by(SENDERS as usize).map(Sent);
+                scope.spawn(move || {
+                    let acknowledged = batches.take_while(|sent| sent.send(address));
+                    acknowledged.inspect(|_| _ = told.send(())).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        // The end comes in the middle of other batches, and in another place each round.
+        let wait = 3 * SENDERS as usize + (first / 1_000_000) as usize * 2;
+        enough.iter().take(wait).for_each(drop);
+        end();
+        senders.into_iter().flat_map(|sender| sender.join().expect("it ends")).collect()
+    })
 }
 
 #[test]
@@ -65,46 +169,36 @@ fn what_the_server_acknowledged_survives_it() {
     }
     let directory = tempfile::tempdir().expect("a directory");
     let mut acknowledged = Vec::new();
-    for round in 0..ROUNDS {
+    for round in 1..=ROUNDS {
         let (mut child, address) = start(directory.path());
-        let first = (round + 1) * 1_000_000;
-        let (told, enough) = std::sync::mpsc::channel();
-        std::thread::scope(|scope| {
-            let senders: Vec<_> = (0..SENDERS)
-                .map(|sender| {
-                    let told = told.clone();
-                    scope.spawn(move || {
-                        // The first batch of each is acknowledged before the server is killed in the middle of the others.
-                        let mut all = send_one(address, first + SENDERS * 100_000 + sender);
-                        told.send(()).expect("the test waits");
-                        all.extend(send(address, first + sender));
-                        all
-                    })
-                })
-                .collect();
-            (0..SENDERS).for_each(|_| enough.recv().expect("a sender tells"));
-            // Some more, so that the kill comes at another moment each round.
-            (0..round * 7).for_each(|n| drop(send_one(address, first + SENDERS * 200_000 + n)));
+        acknowledged.extend(send_until(address, round * 1_000_000, || {
             child.kill().expect("it runs");
             child.wait().expect("it ends");
-            for sender in senders {
-                acknowledged.extend(sender.join().expect("it ends"));
-            }
-        });
+        }));
     }
     let store = open(directory.path());
     assert_eq!(store.damage(), []);
-    for trace in &acknowledged {
-        assert_eq!(count(&store, *trace), SPANS as usize, "trace {trace}");
+    assert_eq!(lost(&store, &acknowledged), []);
+    let (stats, records) = (store.stats(), RECORDS as u64);
+    assert!(stats.spans.is_multiple_of(records) && stats.logs.is_multiple_of(records), "nothing is in part");
+    assert!(acknowledged.len() >= (ROUNDS * SENDERS * 3) as usize);
+    for signal in [Signal::Traces, Signal::Logs, Signal::Metrics] {
+        assert!(acknowledged.iter().filter(|sent| sent.signal() == signal).count() >= ROUNDS as usize);
     }
-    assert_eq!(store.stats().spans % SPANS, 0, "nothing is there in part");
-    assert!(acknowledged.len() >= (ROUNDS * SENDERS) as usize);
-}
-
-fn send_one(address: SocketAddr, trace: u128) -> Vec<u128> {
-    let spans = (1..=SPANS).map(|id| span(trace, id)).collect();
-    let sent = client().post(format!("http://{address}/v1/traces")).header("content-type", PROTOBUF);
-    let answer = sent.body(request(vec![("shop", spans)])).send().expect("it answers");
-    assert_eq!(answer.status(), 200);
-    vec![trace]
+    // It would be seen if something were lost: what never came is, and so is what came in part.
+    let never = Sent(999);
+    assert_eq!(lost(&store, &[never]), [(never, 0)]);
+    let part = Sent(9 * SENDERS);
+    assert_eq!(part.signal(), Signal::Traces);
+    super::support::put(&store, request(vec![("shop", vec![span(part.0, 1)])]));
+    assert_eq!(lost(&store, &[part]), [(part, 1)]);
+    drop(store);
+    // And so is a file that is gone.
+    for file in std::fs::read_dir(directory.path()).expect("it is there") {
+        let path = file.expect("it is there").path();
+        if path.extension().is_some_and(|ending| ending == "sqlite") {
+            std::fs::remove_file(path).expect("it is there");
+        }
+    }
+    assert_eq!(lost(&open(directory.path()), &acknowledged).len(), acknowledged.len());
 }

@@ -3,6 +3,7 @@
 //! Shapes and errors are those of Jaeger 2.x. Where it answers nothing useful, this does more: a search without a start looks into all
 //! of the past, or as far back as `lookback` says; it needs no service; and tags may be in logfmt.
 
+mod absent;
 mod error;
 mod params;
 mod routes;
@@ -10,10 +11,10 @@ mod shape;
 mod spans;
 mod v3;
 
-pub(super) use spans::plain;
+pub(super) use crate::read::plain;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::ApiState;
 
@@ -26,6 +27,10 @@ pub(super) fn router() -> Router<ApiState> {
         .route("/api/traces", get(routes::search))
         .route("/api/traces/{id}", get(routes::trace))
         .route("/api/dependencies", get(routes::dependencies))
+        .route("/api/metrics/latencies", get(absent::latencies))
+        .route("/api/metrics/calls", get(absent::metrics))
+        .route("/api/metrics/errors", get(absent::metrics))
+        .route("/api/archive/{id}", post(absent::archive))
         .route("/api/v3/services", get(v3::services))
         .route("/api/v3/operations", get(v3::operations))
         .route("/api/v3/traces", get(v3::search))

@@ -55,15 +55,7 @@ impl Params {
     }
 
     pub(super) fn check_bool(&self, name: &str) -> Result<(), ApiError> {
-        const WORDS: [&str; 12] =
-            ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"];
-        match self.get(name) {
-            Some(value) if !WORDS.contains(&value) => {
-                let why = format!("strconv.ParseBool: parsing {value:?}: invalid syntax");
-                Err(unparsed(name, &why))
-            }
-            _ => Ok(()),
-        }
+        self.get(name).and_then(not_a_flag).map_or(Ok(()), |why| Err(unparsed(name, &why)))
     }
 
     /// A time or a length of time, in nanoseconds.
@@ -76,6 +68,26 @@ impl Params {
     fn duration(&self, name: &str) -> Result<Option<i64>, ApiError> {
         let parse = |text| duration::parse(text).map_err(|why| unparsed(name, &why));
         self.get(name).map(parse).transpose()
+    }
+
+    pub(super) fn check_float(&self, name: &str) -> Result<(), ApiError> {
+        let text = self.get(name).unwrap_or("");
+        let why = || unparsed(name, &format!("strconv.ParseFloat: parsing {text:?}: invalid syntax"));
+        text.parse::<f64>().map(|_| ()).map_err(|_| why())
+    }
+
+    pub(super) fn check_metrics(&self) -> Result<(), ApiError> {
+        if self.all("service").next().is_none() {
+            return Err(unparsed("service", "please provide at least one service name"));
+        }
+        self.check_bool("groupByOperation")?;
+        let is_kind = |kind: &str| kind == "unspecified" || KIND_NAMES[1..].contains(&kind);
+        if let Some(kind) = self.all("spanKind").find(|kind| !is_kind(kind)) {
+            return Err(unparsed("spanKind", &format!("unsupported span kind: '{kind}'")));
+        }
+        ["endTs", "lookback", "step", "ratePer"]
+            .into_iter()
+            .try_for_each(|name| self.nanos(name, MILLI).map(|_| ()))
     }
 
     pub(super) fn check_trace(&self) -> Result<(), ApiError> {
@@ -194,22 +206,24 @@ fn quoted_value(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// Some tags of Jaeger's are fields of a span.
+/// Asks for a tag, of the index where it has a field for it.
 pub(super) fn add_tag(query: &mut SpanQuery, (key, value): (String, String)) {
     use tta_model::name::attribute as a;
-    let status = match (key.as_str(), value.as_str()) {
-        (ERROR_TAG, "true") => Some(2),
-        (key, "ERROR") if key == a::OTEL_STATUS_CODE.key => Some(2),
-        (key, "OK") if key == a::OTEL_STATUS_CODE.key => Some(1),
+    let is_error = match (key.as_str(), value.as_str()) {
+        (ERROR_TAG, "true") => Some(true),
+        (ERROR_TAG, "false") => Some(false),
+        (key, "ERROR") if key == a::OTEL_STATUS_CODE.key => Some(true),
         _ => None,
     };
-    if status.is_some() && (query.status.is_none() || query.status == status) {
-        query.status = status;
+    if is_error.is_some() && query.is_error.is_none() {
+        query.is_error = is_error;
     } else if key == a::SPAN_KIND.key && query.kind.is_none() {
-        let kind = KIND_NAMES.iter().position(|name| *name == value).filter(|kind| *kind > 0);
+        let name = value.to_ascii_lowercase();
+        let name = if name == "unspecified" { "" } else { &name };
+        let kind = KIND_NAMES.iter().position(|kind| *kind == name);
         query.kind = Some(kind.map_or(u8::MAX, |kind| kind as u8));
     } else {
-        query.attributes.push((key, value));
+        query.tags.push((key, value));
     }
 }
 
@@ -221,6 +235,13 @@ fn lookback(text: &str) -> Option<i64> {
 
 fn unparsed(name: &str, why: &str) -> ApiError {
     bad(format!("unable to parse param '{name}': {why}"))
+}
+
+/// What is wrong with a word for yes or no; none if nothing is.
+pub(super) fn not_a_flag(text: &str) -> Option<String> {
+    const WORDS: [&str; 12] =
+        ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"];
+    (!WORDS.contains(&text)).then(|| format!("strconv.ParseBool: parsing {text:?}: invalid syntax"))
 }
 
 fn not_a_number(text: &str) -> String {

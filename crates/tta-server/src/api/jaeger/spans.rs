@@ -6,12 +6,12 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::{Span, span};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tta_model::name::attribute as a;
 
 use super::params::print;
 use super::shape;
-use crate::read::{Origin, StoredSpan, StoredTrace};
+use crate::read::{Origin, StoredSpan, StoredTrace, number, plain};
 
 /// The tag of a span that failed.
 pub(super) const ERROR_TAG: &str = "error";
@@ -139,34 +139,6 @@ fn tag(key: &str, value: Option<&AnyValue>) -> shape::Tag {
         Some(nested) => ("string", plain(nested).to_string().into()),
     };
     shape::Tag { key: key.to_owned(), kind, value }
-}
-
-/// A float as a number, or as a text where JSON has no number for it.
-fn number(float: f64) -> Value {
-    if float.is_finite() { json!(float) } else { float.to_string().into() }
-}
-
-/// A value as plain JSON.
-pub(in crate::api) fn plain(value: &any_value::Value) -> Value {
-    use any_value::Value as Any;
-    let of = |value: &Option<AnyValue>| {
-        value.as_ref().and_then(|value| value.value.as_ref()).map_or(Value::Null, plain)
-    };
-    match value {
-        Any::StringValue(text) => text.clone().into(),
-        Any::BoolValue(bool) => (*bool).into(),
-        Any::IntValue(int) => (*int).into(),
-        Any::DoubleValue(float) => number(*float),
-        Any::BytesValue(bytes) => BASE64_STANDARD.encode(bytes).into(),
-        Any::ArrayValue(array) => {
-            array.values.iter().map(|value| value.value.as_ref().map_or(Value::Null, plain)).collect()
-        }
-        Any::KvlistValue(list) => {
-            let pairs = list.values.iter().map(|pair| (pair.key.clone(), of(&pair.value)));
-            Value::Object(pairs.collect::<Map<_, _>>())
-        }
-        _ => Value::Null,
-    }
 }
 
 fn trace_number(id: &[u8]) -> u128 {

@@ -2,16 +2,14 @@
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, TracesData};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::{GatewayError, bad, not_found};
-use super::params::{Params, trace_id};
+use super::params::{Params, not_a_flag, trace_id};
 use super::routes::operations_in;
 use crate::analysis::{Span, Trace};
 use crate::api::status::ApiError;
-use crate::api::{ApiState, duration};
+use crate::api::{ApiState, duration, json_response};
 use crate::read::{self, Reader, SpanQuery, StoredTrace};
 
 /// How many traces are answered with if the question does not say, and how many may be asked for.
@@ -46,22 +44,23 @@ pub(super) async fn trace(
     RawQuery(query): RawQuery,
 ) -> Answered {
     let params = Params::of(query.as_deref());
-    let answer = state.json(move |reader| {
+    let answer = state.blocking(move |reader| {
         let (_, id) = trace_id(&id)
             .map_err(|error| bad(format!("malformed parameter trace_id: {}", error.texts().0)))?;
         for names in [["startTime", "start_time"], ["endTime", "end_time"]] {
             time(&params, &names)?;
         }
+        flag(&params, &["rawTraces", "raw_traces"])?;
         let stored = read::trace(reader, id.ok_or_else(not_found)?)?;
-        wrapped(vec![stored])
+        wrapped(&[stored])
     });
-    Ok(answer.await?)
+    Ok(json_response(answer.await?))
 }
 
 /// `GET /api/v3/traces?query.serviceName=...`
 pub(super) async fn search(State(state): State<ApiState>, RawQuery(query): RawQuery) -> Answered {
     let params = Params::of(query.as_deref());
-    Ok(state.json(move |reader| wrapped(find(reader, &params)?)).await?)
+    Ok(json_response(state.blocking(move |reader| wrapped(&find(reader, &params)?)).await?))
 }
 
 /// `GET /api/v3/trace-summaries?query.serviceName=...`
@@ -93,6 +92,7 @@ fn span_query(params: &Params) -> Result<SpanQuery, ApiError> {
             "malformed parameter query.filter: this server has no filters; use query.attributes",
         ));
     }
+    flag(params, &["query.rawTraces", "query.raw_traces"])?;
     let text = |names: &[&str]| params.either(names).map(|(_, value)| value.to_owned());
     let most = length(params, &["query.durationMax", "query.duration_max"])?;
     let mut query = SpanQuery {
@@ -121,11 +121,32 @@ fn depth(params: &Params) -> Result<usize, ApiError> {
 
 fn time(params: &Params, names: &[&str]) -> Result<Option<i64>, ApiError> {
     let Some((name, text)) = params.either(names) else { return Ok(None) };
-    let since = humantime::parse_rfc3339(text)
-        .ok()
-        .and_then(|time| i64::try_from(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_nanos()).ok());
+    let since = rfc3339(text);
     let wrong = || bad(format!("malformed parameter {name}: {text:?} is no time as in 2026-01-02T03:04:05Z"));
     since.ok_or_else(wrong).map(Some)
+}
+
+/// Checks a word for yes or no that changes nothing here: nothing of a trace is adjusted.
+fn flag(params: &Params, names: &[&str]) -> Result<(), ApiError> {
+    let Some((name, text)) = params.either(names) else { return Ok(()) };
+    not_a_flag(text).map_or(Ok(()), |why| Err(bad(format!("malformed parameter {name}: {why}"))))
+}
+
+/// A time in nanoseconds since 1970, in UTC or with an offset, as Go writes it.
+fn rfc3339(text: &str) -> Option<i64> {
+    let (local, offset) = match text.len().checked_sub(6).and_then(|at| text.split_at_checked(at)) {
+        Some((local, offset)) if offset.starts_with(['+', '-']) => (format!("{local}Z"), offset),
+        _ => (text.to_owned(), "+00:00"),
+    };
+    let (hours, minutes) = offset[1..].split_once(':')?;
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    if !(0..24).contains(&hours) || !(0..60).contains(&minutes) {
+        return None;
+    }
+    let ahead = (hours * 60 + minutes) * 60_000_000_000;
+    let ahead = if offset.starts_with('-') { -ahead } else { ahead };
+    let local = humantime::parse_rfc3339(&local).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(local.as_nanos()).ok()?.checked_sub(ahead)
 }
 
 fn length(params: &Params, names: &[&str]) -> Result<i64, ApiError> {
@@ -133,44 +154,14 @@ fn length(params: &Params, names: &[&str]) -> Result<i64, ApiError> {
     duration::parse(text).map_err(|why| bad(format!("malformed parameter {name}: {why}")))
 }
 
-/// Traces under the name under which Jaeger sends them.
-#[derive(Serialize)]
-struct Wrapped {
-    result: TracesData,
-}
-
-/// Traces as OTLP's JSON, under `result`.
-fn wrapped(traces: Vec<StoredTrace>) -> Result<Wrapped, ApiError> {
-    let mut groups: Vec<ResourceSpans> = Vec::new();
-    let spans = traces.into_iter().flat_map(|trace| trace.spans);
-    let mut last = None;
-    for stored in spans {
-        let is_same = last.as_ref().is_some_and(|last| *last == stored.origin);
-        if !is_same {
-            groups.push(group(&stored.origin));
-        }
-        let scope = groups.last_mut().and_then(|group| group.scope_spans.last_mut());
-        scope.ok_or(ApiError::Failed)?.spans.push(stored.span);
-        last = Some(stored.origin);
-    }
+/// Traces as OTLP's JSON, under the name under which Jaeger sends them.
+fn wrapped(traces: &[StoredTrace]) -> Result<Vec<u8>, ApiError> {
+    let groups: Vec<String> = traces.iter().flat_map(read::resource_spans).collect();
     if groups.is_empty() {
         let (message, hint) = (String::from("No traces found"), String::new());
         return Err(ApiError::NotFound { message, hint });
     }
-    Ok(Wrapped { result: TracesData { resource_spans: groups } })
-}
-
-fn group(origin: &read::Origin) -> ResourceSpans {
-    let scope = ScopeSpans {
-        scope: Some(origin.scope.clone()),
-        spans: Vec::new(),
-        schema_url: origin.scope_schema_url.clone(),
-    };
-    ResourceSpans {
-        resource: Some(origin.resource.clone()),
-        scope_spans: vec![scope],
-        schema_url: origin.resource_schema_url.clone(),
-    }
+    Ok(format!("{{\"result\":{{\"resourceSpans\":[{}]}}}}", groups.join(",")).into_bytes())
 }
 
 fn summary(stored: &StoredTrace) -> Value {
@@ -196,4 +187,21 @@ fn summary(stored: &StoredTrace) -> Value {
         "errorSpanCount": trace.spans.iter().filter(is_error).count(),
         "services": services,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rfc3339;
+
+    #[test]
+    fn times_may_have_an_offset() {
+        let check = |text: &str, expect| assert_eq!(rfc3339(text), expect, "{text}");
+        check("1970-01-01T00:00:01.5Z", Some(1_500_000_000));
+        check("1970-01-01T01:00:01.5+01:00", Some(1_500_000_000));
+        check("1970-01-01T00:00:00.000000001-04:30", Some(16_200_000_000_001));
+        for wrong in ["", "x", "1970-01-01T00:00:01", "1970-01-01T00:00:01+1:00", "1970-01-01T00:00:01+24:00"]
+        {
+            check(wrong, None);
+        }
+    }
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::api::ApiState;
 use crate::api::status::ApiError;
+use crate::store::Damage;
 
 /// How much is stored.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,8 +27,25 @@ pub(super) struct Stats {
     dropped_spans: u64,
     waiting_batches: usize,
     waiting_bytes: usize,
+    /// What was found damaged since the server was started. It is missing from answers, and everything else is there.
+    damage: Vec<Damaged>,
     /// The version of the server.
     version: String,
+}
+
+/// A file that is not as it was written.
+#[derive(Debug, Serialize, ToSchema)]
+struct Damaged {
+    /// Its name in the directory of the store.
+    file: String,
+    /// What is wrong.
+    what: String,
+}
+
+impl From<Damage> for Damaged {
+    fn from(damage: Damage) -> Self {
+        Self { file: damage.file, what: damage.what }
+    }
 }
 
 /// Shows how much is stored.
@@ -47,6 +65,7 @@ pub(super) async fn stats(State(state): State<ApiState>) -> Result<Response, Api
                 dropped_spans: stats.dropped_spans,
                 waiting_batches: stats.waiting_batches,
                 waiting_bytes: stats.waiting_bytes,
+                damage: reader.damage().into_iter().map(Damaged::from).collect(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             })
         })

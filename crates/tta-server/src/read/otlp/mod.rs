@@ -23,7 +23,9 @@ use serde_json::{Map, Value, json};
 pub use logs::logs_json;
 pub use metrics::metrics_json;
 pub use spans::otlp_json;
+pub(crate) use spans::resource_spans;
 
+use super::plain::number as double;
 use super::trace::Origin;
 
 /// What the lists of a signal are called.
@@ -33,10 +35,16 @@ struct Lists {
     records: &'static str,
 }
 
-/// Puts records together that have the same origin, in the order in which the origins come; none if there are no records.
+/// A request with records; none if there are none.
+fn grouped<'a>(lists: &Lists, records: impl Iterator<Item = (&'a Arc<Origin>, Value)>) -> Option<String> {
+    let groups = groups(lists, records);
+    (!groups.is_empty()).then(|| format!("{{\"{}\":[{}]}}", lists.resources, groups.join(",")))
+}
+
+/// Puts records together that have the same origin, in the order in which the origins come.
 ///
 /// Each record is text before the next one is looked at: a trace may have so many that their values would fill the memory.
-fn grouped<'a>(lists: &Lists, records: impl Iterator<Item = (&'a Arc<Origin>, Value)>) -> Option<String> {
+fn groups<'a>(lists: &Lists, records: impl Iterator<Item = (&'a Arc<Origin>, Value)>) -> Vec<String> {
     let mut groups: Vec<String> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut last: Option<(&Arc<Origin>, usize)> = None;
@@ -62,7 +70,8 @@ fn grouped<'a>(lists: &Lists, records: impl Iterator<Item = (&'a Arc<Origin>, Va
         // A string holds every write.
         let _ = write!(group, "{record}");
     }
-    (!groups.is_empty()).then(|| format!("{{\"{}\":[{}]}}]}}]}}", lists.resources, groups.join("]}]},")))
+    groups.iter_mut().for_each(|group| group.push_str("]}]}"));
+    groups
 }
 
 /// A resource with one scope, as far as to its records.
@@ -129,16 +138,6 @@ fn value(value: &AnyValue) -> Value {
         }
         // A place in a table of texts, which only profiles have.
         Some(Any::StringValueStrindex(_)) | None => json!({}),
-    }
-}
-
-/// JSON has no numbers for these three.
-fn double(float: f64) -> Value {
-    match float {
-        _ if float.is_nan() => Value::from("NaN"),
-        f64::INFINITY => Value::from("Infinity"),
-        f64::NEG_INFINITY => Value::from("-Infinity"),
-        _ => Value::from(float),
     }
 }
 

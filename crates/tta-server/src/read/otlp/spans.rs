@@ -2,10 +2,10 @@
 
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{Lists, Object, grouped, hex, pair};
-use crate::read::trace::StoredTrace;
+use super::{Lists, Object, grouped, groups, hex, pair};
+use crate::read::trace::{StoredSpan, StoredTrace};
 
 const LISTS: Lists = Lists { resources: "resourceSpans", scopes: "scopeSpans", records: "spans" };
 
@@ -21,12 +21,29 @@ const LISTS: Lists = Lists { resources: "resourceSpans", scopes: "scopeSpans", r
 /// ```
 #[must_use]
 pub fn otlp_json(trace: &StoredTrace) -> Option<String> {
+    grouped(&LISTS, sorted(trace).into_iter().map(|stored| (&stored.origin, span(&stored.span))))
+}
+
+/// The spans of a trace as OTLP's `ResourceSpans`, one for each origin, in the way in which Jaeger writes them: each span has a
+/// status, be it empty.
+pub(crate) fn resource_spans(trace: &StoredTrace) -> Vec<String> {
+    let with_status = |stored: &'_ StoredSpan| {
+        let mut span = span(&stored.span);
+        if stored.span.status.is_none() {
+            span["status"] = Value::Object(Map::new());
+        }
+        span
+    };
+    groups(&LISTS, sorted(trace).into_iter().map(|stored| (&stored.origin, with_status(stored))))
+}
+
+fn sorted(trace: &StoredTrace) -> Vec<&StoredSpan> {
     let mut stored: Vec<_> = trace.spans.iter().collect();
     stored.sort_by(|a, b| {
         let key = |span: &Span| (span.start_time_unix_nano, !span.parent_span_id.is_empty());
         key(&a.span).cmp(&key(&b.span)).then_with(|| a.span.span_id.cmp(&b.span.span_id))
     });
-    grouped(&LISTS, stored.into_iter().map(|stored| (&stored.origin, span(&stored.span))))
+    stored
 }
 
 fn span(span: &Span) -> Value {

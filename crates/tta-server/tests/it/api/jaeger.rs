@@ -46,6 +46,7 @@ fn stored() -> (TempDir, Store) {
             span::Link {
                 trace_id: 255_u128.to_be_bytes().to_vec(),
                 span_id: 9_u64.to_be_bytes().to_vec(),
+                attributes: vec![text("why", "it waited")],
                 ..span::Link::default()
             },
             span::Link::default(),
@@ -235,6 +236,46 @@ async fn traces_are_searched_for() {
 }
 
 #[tokio::test]
+async fn tags_are_looked_for_everywhere_that_jaeger_shows_them() {
+    let (_directory, store) = stored();
+    let (long, short) = ("83a9efd15c1c98a977e0711cc93ee28b", "00000000000000ff");
+    let check = async |tag: &str, expect: &[&str]| {
+        assert_eq!(search(&store, &format!("tag={tag}")).await, expect, "{tag}");
+    };
+    // Of an event: its name and its attributes.
+    check("event:retried", &[long]).await;
+    check("event:retired", &[]).await;
+    check("attempt:2", &[long]).await;
+    check("attempt:3", &[]).await;
+    // Of a link.
+    check("why:it+waited", &[long]).await;
+    // Of a scope.
+    check("otel.scope.name:tests", &[short, long]).await;
+    check("scope.name:tests", &[short, long]).await;
+    check("scope.name:others", &[]).await;
+    check("scope.version:1", &[]).await;
+    // Of a resource.
+    check("resource.zone:zone+of+db", &[long]).await;
+    check("resource.count:7", &[]).await;
+    // Of the span: what are fields in OTLP, and what is no single value.
+    check("otel.status_description:no+such+table", &[long]).await;
+    check("otel.status_description:another", &[]).await;
+    check("w3c.tracestate:vendor%3D1", &[long]).await;
+    check("span.status:error", &[long]).await;
+    check("span.kind:CLIENT", &[long]).await;
+    check("error:false", &[short, long]).await;
+    check("error:false&service=db", &[]).await;
+    check("blob:AAAwOQ==", &[long]).await;
+    check("list:%5B1,true%5D", &[long]).await;
+    check("list:%5B1%5D", &[]).await;
+    check("ratio:72.50", &[long]).await;
+    check("ratio:72.51", &[]).await;
+    // All of them have to be there.
+    check("attempt:2&tag=event:retried&tag=error:true", &[long]).await;
+    check("attempt:2&tag=event:retired", &[]).await;
+}
+
+#[tokio::test]
 async fn dependencies_are_calls_between_services() {
     let (_directory, store) = stored();
     let end = NOW / 1_000_000 + 1;
@@ -256,6 +297,8 @@ async fn version_3_shows_traces_as_otlp() {
     assert_eq!(groups[0]["resource"]["attributes"][0]["value"]["stringValue"], "shop");
     let span = &groups[1]["scopeSpans"][0]["spans"][0];
     assert_eq!(span["traceId"], "83a9efd15c1c98a977e0711cc93ee28b");
+    assert_eq!((&span["kind"], &span["status"]["code"]), (&json!(3), &json!(2)));
+    assert_eq!(groups[0]["scopeSpans"][0]["spans"][0]["status"], json!({}));
     assert_eq!(span["parentSpanId"], "0000000000000001");
     assert_eq!(span["startTimeUnixNano"], (NOW + 2_000).to_string());
     let query = "query.serviceName=db&query.startTimeMin=2020-01-01T00:00:00Z&query.startTimeMax=2120-01-01T00:00:00.5Z";
@@ -282,4 +325,26 @@ async fn answers_are_indented_if_asked_for() {
     let (_directory, store) = stored();
     let answer = ask(&store, "/api/services?prettyPrint=true").await;
     assert!(answer.body.starts_with("{\n    \"data\": [\n        \"clock\""), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn numbers_that_json_has_not_are_texts() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let store = open(directory.path());
+    let floats = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.5, 1e300];
+    let attributes =
+        floats.iter().enumerate().map(|(n, float)| any(&n.to_string(), Any::DoubleValue(*float)));
+    let span = Span { attributes: attributes.collect(), ..made(7, 1) };
+    put(&store, request(vec![("shop", vec![span])]));
+    let found = get(&store, "/api/v3/traces/7").await;
+    let attributes = &found["result"]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"];
+    let found: Vec<&Value> =
+        attributes.as_array().expect("a list").iter().map(|pair| &pair["value"]["doubleValue"]).collect();
+    let expect = [json!("NaN"), json!("Infinity"), json!("-Infinity"), json!(-0.5), json!(1e300)];
+    assert_eq!(found, expect.iter().collect::<Vec<_>>());
+    let found = get(&store, "/api/traces/7").await;
+    let values = found["data"][0]["spans"][0]["tags"].as_array().expect("a list").iter();
+    let values: Vec<&Value> =
+        values.filter(|tag| tag["type"] == "float64").map(|tag| &tag["value"]).collect();
+    assert_eq!(values, expect.iter().collect::<Vec<_>>());
 }

@@ -72,6 +72,38 @@ async fn jaegers_errors_are_jaegers() {
     .await;
     check("/api/dependencies?endTs=string", &bad_time("endTs")).await;
     check("/api/dependencies?lookback=string", &bad_time("lookback")).await;
+    let no_service = "unable to parse param 'service': please provide at least one service name";
+    check("/api/metrics/calls", no_service).await;
+    check("/api/metrics/latencies?quantile=0.5", no_service).await;
+    check(
+        "/api/metrics/latencies?service=x",
+        "unable to parse param 'quantile': strconv.ParseFloat: parsing \"\": invalid syntax",
+    )
+    .await;
+    check("/api/metrics/errors?service=x&step=string", &bad_time("step")).await;
+    check(
+        "/api/metrics/errors?service=x&spanKind=y",
+        "unable to parse param 'spanKind': unsupported span kind: 'y'",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_jaeger_can_lack_is_refused_as_jaeger_does() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let store = open(directory.path());
+    for address in [
+        "/api/metrics/latencies?service=x&quantile=0.95",
+        "/api/metrics/calls?service=x",
+        "/api/metrics/errors?service=x&spanKind=server",
+    ] {
+        let answer = ask(&store, address).await;
+        let msg = "trace metrics are currently disabled - no metrics backend configured";
+        let expect = json!({
+            "data": null, "total": 0, "limit": 0, "offset": 0, "errors": [{ "code": 501, "msg": msg }],
+        });
+        assert_eq!((answer.status.as_u16(), answer.json()), (501, expect), "{address}");
+    }
 }
 
 #[tokio::test]
@@ -84,6 +116,11 @@ async fn the_errors_of_version_3_are_its_own() {
         assert_eq!(answer.status, 400, "{address}");
         assert_eq!(answer.json(), json!({ "error": { "httpCode": 400, "message": expect } }), "{address}");
     };
+    check(
+        &format!("/api/v3/traces?{times}&query.rawTraces=x"),
+        "malformed parameter query.rawTraces: strconv.ParseBool: parsing \"x\": invalid syntax",
+    )
+    .await;
     check("/api/v3/traces", "query.startTimeMin and query.startTimeMax are required").await;
     check(
         "/api/v3/traces?query.startTimeMin=x&query.startTimeMax=y",
