@@ -17,7 +17,7 @@ use crate::wire::{fingerprint, parts::EVENT};
 
 /// What Jaeger calls some fields of a span, its scope and its resource in a search.
 const ERROR: &str = "error";
-const STATUS: &str = "span.status";
+const STATUS: &str = a::SPAN_STATUS.key;
 const SCOPE_NAME: &str = "scope.name";
 const SCOPE_VERSION: &str = "scope.version";
 const OF_RESOURCE: &str = "resource.";

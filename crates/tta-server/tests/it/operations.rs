@@ -196,3 +196,29 @@ fn nothing_runs_after_the_end() {
     // The store is closed: another one can have the directory.
     assert_eq!(open(directory.path()).stats().spans, 0);
 }
+
+#[test]
+fn a_request_that_is_cut_off_leaves_nothing_behind() {
+    for _ in 0..3 {
+        let Served { directory, handle, runtime } = Served::new();
+        let (http, query) = (handle.http, handle.query);
+        // So large that it is scanned on a thread that nothing can end.
+        let body = batch(9, 20_000);
+        let sender = std::thread::spawn(move || {
+            let request = client().post(format!("http://{http}/v1/traces")).header("content-type", PROTOBUF);
+            request.body(body).send().is_ok_and(|answer| answer.status() == 200)
+        });
+        let has_come = || {
+            let page = client().get(format!("http://{query}/metrics")).send().and_then(|page| page.text());
+            page.expect("it answers").contains("tta_server_received_batches_total{signal=\"traces\"} 1")
+        };
+        while !has_come() {
+            std::thread::yield_now();
+        }
+        runtime.block_on(handle.shutdown(Duration::ZERO));
+        // Nobody holds the store any more, and the batch is there as a whole or not at all.
+        let stored = count(&open(directory.path()), 9);
+        let was_acknowledged = sender.join().expect("it ends");
+        assert!(stored == 20_000 || stored == 0 && !was_acknowledged, "{stored} {was_acknowledged}");
+    }
+}

@@ -253,6 +253,7 @@ attributes! {
     OTEL_SCOPE_VERSION = "otel.scope.version": Text, "", ByCode, "the version of the library that made the span";
     OTEL_STATUS_CODE = "otel.status_code": Text, "", Enumerated(&["OK", "ERROR"]), "the status of the span, unless it is unset";
     OTEL_STATUS_DESCRIPTION = "otel.status_description": Text, "", Unbounded, "what the status of the span says";
+    SPAN_STATUS = "span.status": Text, "", Enumerated(&["UNSET", "OK", "ERROR"]), "the status of the span, in searches";
     SPAN_KIND = "span.kind": Text, "", Enumerated(&["internal", "server", "client", "producer", "consumer"]), "the kind of the span";
     W3C_TRACESTATE = "w3c.tracestate": Text, "", Unbounded, "what other tracing systems added";
 
