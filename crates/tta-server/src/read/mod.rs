@@ -88,11 +88,20 @@ impl Reader {
     }
 
     /// Asks every file, oldest first. Where one is damaged, what was found until then counts.
-    fn each(&self, mut ask: impl FnMut(&Snapshot<'_>) -> rusqlite::Result<()>) -> Result<(), ReadError> {
-        for segment in self.shared.segments() {
-            let Some(snapshot) = self.snapshot(&segment)? else { continue };
+    fn each(&self, ask: impl FnMut(&Snapshot<'_>) -> rusqlite::Result<()>) -> Result<(), ReadError> {
+        self.each_of(&ALWAYS, ask)
+    }
+
+    /// Asks every file that has spans which start in a time.
+    fn each_of(
+        &self,
+        times: &Times,
+        mut ask: impl FnMut(&Snapshot<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), ReadError> {
+        for segment in self.shared.segments().iter().filter(|segment| segment.may_have(times)) {
+            let Some(snapshot) = self.snapshot(segment)? else { continue };
             let answer = ask(&snapshot);
-            self.tolerate(&segment, answer)?;
+            self.tolerate(segment, answer)?;
         }
         Ok(())
     }

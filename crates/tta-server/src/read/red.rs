@@ -172,7 +172,8 @@ impl Steps<'_> {
 fn sums(reader: &Reader, query: &RedQuery) -> Result<Sums, ReadError> {
     let steps = Steps { query, first: minute(*query.times.start()), last: minute(*query.times.end()) };
     let mut sums = Sums::new();
-    reader.each(|snapshot| {
+    let times = steps.first.saturating_mul(MINUTE)..=steps.last.saturating_add(1).saturating_mul(MINUTE);
+    reader.each_of(&times, |snapshot| {
         add_summed(snapshot, &steps, &mut sums)?;
         add_later(snapshot, &steps, &mut sums)
     })?;
