@@ -27,6 +27,17 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub(crate) fn u64(&mut self) -> Option<u64> {
+        // Most are small.
+        match self.bytes {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.bytes = rest;
+                Some(u64::from(*byte))
+            }
+            _ => self.long(),
+        }
+    }
+
+    fn long(&mut self) -> Option<u64> {
         let (mut value, mut shift) = (0_u64, 0);
         loop {
             let (&byte, rest) = self.bytes.split_first()?;

@@ -5,8 +5,7 @@
 //!   beside as many of one hour.
 //! - `cargo xtask bench store -- small [COMMITS]`: 100,000 commits of ten spans each, as programs send that export every second.
 //!
-//! With `STORE_KEEP=DIRECTORY` the store is kept there; with `STORE_OPEN=DIRECTORY` one that was kept is opened, and nothing else is
-//! done. Figures are written to `target/bench/store.json`, or `store-grow.json` and `store-small.json`.
+//! With `STORE_KEEP=DIRECTORY` the store is kept there; with `STORE_OPEN=DIRECTORY` one that was kept is opened and asked. Figures are written to `target/bench/store.json`, or `store-grow.json` and `store-small.json`.
 #![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
 
 mod ask;
@@ -29,8 +28,8 @@ const BATCH: usize = 512;
 const MILLION: usize = 1_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    if let Ok(kept) = std::env::var("STORE_OPEN") {
-        return idle(Path::new(&kept));
+    if let Ok(directory) = std::env::var("STORE_OPEN") {
+        return self::kept(Path::new(&directory));
     }
     let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let number = |at: usize, otherwise| numbers.get(at).copied().unwrap_or(otherwise);
@@ -102,10 +101,12 @@ fn small(commits: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What a store takes that nobody asks anything.
-fn idle(directory: &Path) -> Result<(), Box<dyn Error>> {
-    let (store, mut figures) = ask::open(directory)?;
+/// What a store takes that nobody asks anything, and then each figure of it.
+fn kept(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let (store, _) = ask::open(directory)?;
     println!("{} spans, {} MiB of memory", store.stats().spans, memory());
+    let latest = read::search(&store.reader(), &read::SpanQuery { limit: 1, ..read::SpanQuery::default() })?;
+    let mut figures = ask::ask(&store, latest.hits.first().ok_or("the store is empty")?.trace_id)?;
     figures.time("verify", 1, || read::verify(&store.reader()));
     Ok(())
 }
