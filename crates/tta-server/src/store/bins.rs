@@ -102,8 +102,8 @@ impl Bins {
         let mut reader = varint::Reader::new(varint::unseal(written)?);
         let mut bin = 0_usize;
         while !reader.is_empty() {
-            bin = bin.checked_add(usize::try_from(reader.u64()?).ok()?)?;
-            let count = reader.u64()?;
+            let (distance, count) = reader.pair()?;
+            bin = bin.checked_add(usize::try_from(distance).ok()?)?;
             if bin >= BINS {
                 return None;
             }
