@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -74,7 +74,11 @@ struct Start {
 }
 
 /// The program, serving.
-struct Served(Child);
+struct Served {
+    child: Child,
+    /// What it prints; it ends when nobody can read that.
+    lines: Option<BufReader<ChildStdout>>,
+}
 
 impl Served {
     fn start(binary: &Path, directory: &Path) -> Result<(Self, Start), Box<dyn Error>> {
@@ -82,12 +86,14 @@ impl Served {
         let mut command = Command::new(binary);
         command.arg("serve").arg("--data").arg(directory);
         command.args(["--port", "0", "--http-port", "0", "--grpc-port", "0"]);
-        let mut served = Self(command.stdout(Stdio::piped()).spawn()?);
+        let mut served = Self { child: command.stdout(Stdio::piped()).spawn()?, lines: None };
+        let mut lines = BufReader::new(served.child.stdout.take().ok_or("no output")?);
         let mut line = String::new();
-        BufReader::new(served.0.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        lines.read_line(&mut line)?;
+        served.lines = Some(lines);
         let address = line.trim().rsplit_once("http://").ok_or("it does not tell its address")?.1.to_owned();
         while !is_ready(&address) {
-            if let Some(status) = served.0.try_wait()? {
+            if let Some(status) = served.child.try_wait()? {
                 return Err(format!("the server ended with {status}").into());
             }
         }
@@ -99,7 +105,7 @@ impl Served {
     /// The processor time of all its threads, in milliseconds.
     fn cpu_millis(&self) -> Result<f64, Box<dyn Error>> {
         let mut nanos = 0.0;
-        for thread in std::fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             let run = std::fs::read_to_string(thread?.path().join("schedstat"))?;
             nanos += run.split(' ').next().ok_or("no time")?.parse::<f64>()?;
         }
@@ -108,7 +114,7 @@ impl Served {
 
     /// A line of its status, in MiB.
     fn memory(&self, line: &str) -> Result<f64, Box<dyn Error>> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let found = status.lines().find_map(|found| found.strip_prefix(line)).ok_or("no such line")?;
         Ok((found.trim().trim_end_matches(" kB").parse::<f64>()? / 102.4).round() / 10.0)
     }
@@ -116,8 +122,8 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -146,3 +146,50 @@ fn replace(
     let hashes = runs.iter().flat_map(|run| run.hashes.iter().copied());
     writer.write(file, (last.id, service), &rows, hashes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(id: i64, rows: usize) -> SmallRun {
+        SmallRun { id, rows: vec![Row::default(); rows], hashes: Vec::new() }
+    }
+
+    #[test]
+    fn a_run_is_filled_as_far_as_it_goes() {
+        let check = |sizes: &[usize], enough: usize, expect: Option<usize>| {
+            let runs: Vec<_> = sizes.iter().zip(1..).map(|(rows, id)| run(id, *rows)).collect();
+            assert_eq!(fill(&runs, enough), expect, "{sizes:?} {enough}");
+        };
+        check(&[], ENOUGH, None);
+        check(&[], 0, None);
+        check(&[100, 100], ENOUGH, None);
+        check(&[100, 100], 0, Some(2));
+        check(&[200, 200, 48], ENOUGH, Some(3));
+        check(&[200, 200, 200], ENOUGH, Some(2));
+        check(&[255, 255, 2], ENOUGH, Some(3));
+    }
+
+    #[test]
+    fn only_runs_that_were_in_the_sums_are_put_together() {
+        let file = Connection::open_in_memory().expect("it opens");
+        file.execute_batch(include_str!("schema/1_spans.sql")).expect("it is SQL");
+        let (mut writer, mut small) = (RunWriter::new(), SmallRuns::default());
+        let rows: Vec<Row> = (0..50).map(|start| Row { start, ..Row::default() }).collect();
+        for id in 1..=20 {
+            writer.write(&file, (id, 7), &rows, [1].into_iter()).expect("there is room");
+            small.add((id, 7), &rows, [1].into_iter());
+        }
+        let ids = || -> Vec<(i64, i64)> {
+            let mut all = file.prepare("SELECT id, count FROM run ORDER BY id").expect("it is SQL");
+            let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("it is read");
+            rows.map(|row| row.expect("they are numbers")).collect()
+        };
+        small.put_together(&file, &mut writer, 12).expect("there is room");
+        assert_eq!(ids()[..3], [(10, 500), (11, 50), (12, 50)]);
+        assert_eq!((ids().len(), small.rows), (11, 500));
+        small.put_together(&file, &mut writer, 20).expect("there is room");
+        assert_eq!(ids(), [(10, 500), (20, 500)]);
+        assert_eq!((small.rows, small.of.len()), (0, 0));
+    }
+}
