@@ -77,7 +77,7 @@ struct Start {
 struct Served {
     child: Child,
     /// What it prints; it ends when nobody can read that.
-    lines: Option<BufReader<ChildStdout>>,
+    lines: BufReader<ChildStdout>,
 }
 
 impl Served {
@@ -86,11 +86,11 @@ impl Served {
         let mut command = Command::new(binary);
         command.arg("serve").arg("--data").arg(directory);
         command.args(["--port", "0", "--http-port", "0", "--grpc-port", "0"]);
-        let mut served = Self { child: command.stdout(Stdio::piped()).spawn()?, lines: None };
-        let mut lines = BufReader::new(served.child.stdout.take().ok_or("no output")?);
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let lines = BufReader::new(child.stdout.take().ok_or("no output")?);
+        let mut served = Self { child, lines };
         let mut line = String::new();
-        lines.read_line(&mut line)?;
-        served.lines = Some(lines);
+        served.lines.read_line(&mut line)?;
         let address = line.trim().rsplit_once("http://").ok_or("it does not tell its address")?.1.to_owned();
         while !is_ready(&address) {
             if let Some(status) = served.child.try_wait()? {
