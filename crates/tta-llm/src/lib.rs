@@ -18,6 +18,7 @@ mod response;
 mod router;
 pub mod tokens;
 mod usage;
+mod vocabulary;
 
 pub use call::{ChatStream, Chunk};
 pub use capture::Capture;

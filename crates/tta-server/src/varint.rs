@@ -27,6 +27,29 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub(crate) fn u64(&mut self) -> Option<u64> {
+        // Most are small.
+        match self.bytes {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.bytes = rest;
+                Some(u64::from(*byte))
+            }
+            _ => self.long(),
+        }
+    }
+
+    /// Two integers, in one step if both are small.
+    #[inline]
+    pub(crate) fn pair(&mut self) -> Option<(u64, u64)> {
+        match self.bytes {
+            [one, other, rest @ ..] if (*one | *other) < 0x80 => {
+                self.bytes = rest;
+                Some((u64::from(*one), u64::from(*other)))
+            }
+            _ => Some((self.u64()?, self.u64()?)),
+        }
+    }
+
+    fn long(&mut self) -> Option<u64> {
         let (mut value, mut shift) = (0_u64, 0);
         loop {
             let (&byte, rest) = self.bytes.split_first()?;

@@ -2,9 +2,11 @@
 //! itself, while this one sends.
 //!
 //! `cargo xtask bench server [-- SPANS]`, written to `target/bench/server.json`. The bar is 50,000 spans per second of the
-//! server's processor time, counted as what can be found afterwards.
+//! server's processor time, counted as what can be found afterwards. Beside that it tells of the release binary: its size, the time
+//! from start to ready, and the memory of a server that nobody asks anything, with an empty store and with a million spans.
 #![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
 
+mod binary;
 mod load;
 #[path = "../store/made.rs"]
 #[expect(dead_code, reason = "the store's bench asks for a trace, this one does not")]
@@ -46,6 +48,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}: {result:#}", way.name());
         results.insert(way.name().to_owned(), result);
     }
+    let binary = binary::measure()?;
+    println!("binary: {binary:#}");
+    results.insert(String::from("binary"), binary);
     results.insert(String::from("bar_spans_per_cpu_second"), BAR.into());
     results.insert(String::from("passed"), passed.into());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");

@@ -1,170 +1,118 @@
 //! What it costs to store a span and to find it again: processor time and bytes, at a million spans.
 //!
-//! `cargo bench -p tta-server --bench store [-- SPANS [SPANS OF A BATCH [BATCHES AT ONCE]]]`
+//! - `cargo xtask bench store [-- SPANS [SPANS OF A BATCH [BATCHES AT ONCE]]]`
+//! - `cargo xtask bench store -- grow [SPANS]`: a million spans of an hour beside ten million (or so many) of ten hours, and
+//!   beside as many of one hour.
+//! - `cargo xtask bench store -- small [COMMITS]`: 100,000 commits of ten spans each, as programs send that export every second.
 //!
-//! With `STORE_KEEP=DIRECTORY` the store is kept there; with `STORE_OPEN=DIRECTORY` one that was kept is opened, and nothing else is
-//! done.
+//! With `STORE_KEEP=DIRECTORY` the store is kept there; with `STORE_OPEN=DIRECTORY` one that was kept is opened and asked. Figures are written to `target/bench/store.json`, or `store-grow.json` and `store-small.json`.
 #![expect(clippy::print_stdout, reason = "a bench tells what it measured")]
 
+mod ask;
+mod fill;
 mod made;
+mod measure;
 
 use std::error::Error;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-use tta_server::read::{self, CostBy, CostQuery, MapBy, RedBy, RedQuery, SpanQuery};
-use tta_server::{Options, Store, Traces};
+use fill::Flow;
+use made::Maker;
+use measure::{Figures, memory};
+use serde_json::json;
+use tta_server::{Options, Store, read};
 
 /// How many batches wait at once, by default.
 const WAITING: usize = 8;
-const HOUR: i64 = 3_600_000_000_000;
-
-fn cpu() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// The processor time of one of many executions.
-fn time<T>(what: &str, times: u32, mut run: impl FnMut() -> T) {
-    run();
-    let (before, wall) = (cpu(), Instant::now());
-    for _ in 0..times {
-        std::hint::black_box(run());
-    }
-    println!(
-        "  {what}: {:.3} ms CPU, {:.3} ms",
-        millis((cpu() - before) / times),
-        millis(wall.elapsed() / times)
-    );
-}
-
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
-/// The memory that the process has now, in MiB.
-fn memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    status.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4 / 1024
-}
+const BATCH: usize = 512;
+const MILLION: usize = 1_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    if let Ok(kept) = std::env::var("STORE_OPEN") {
-        return idle(Path::new(&kept));
+    if let Ok(directory) = std::env::var("STORE_OPEN") {
+        return self::kept(Path::new(&directory));
     }
     let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let number = |at: usize, otherwise| numbers.get(at).copied().unwrap_or(otherwise);
-    let size = (number(0, 1_000_000), number(1, 512), number(2, WAITING));
+    match std::env::args().find(|argument| ["grow", "small"].contains(&&argument[..])).as_deref() {
+        Some("grow") => grow(number(0, 10 * MILLION)),
+        Some(_) => small(number(0, 100_000)),
+        None => {
+            plain(Flow { spans: number(0, MILLION), batch: number(1, BATCH), waiting: number(2, WAITING) })
+        }
+    }
+}
+
+/// One store, and each of its figures.
+fn plain(flow: Flow) -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
-    let store = Store::open(Options::new(directory.path()))?;
     println!("empty: {} MiB", memory());
-    let trace = ingest(&store, size)?;
-    ask(&store, trace)?;
-    let stats = store.stats();
-    println!(
-        "{} bytes a span on disk, {} files, {} MiB of memory",
-        stats.bytes / stats.spans,
-        stats.files,
-        memory()
-    );
-    drop(store);
-    let (before, wall) = (cpu(), Instant::now());
-    let store = Store::open(Options::new(directory.path()))?;
-    println!("opens in {:.0} ms, {:.0} ms CPU", millis(wall.elapsed()), millis(cpu() - before));
-    assert_eq!((store.stats().spans, store.damage()), (stats.spans, Vec::new()));
+    let mut maker = Maker::new(flow.spans);
+    let figures = fill_and_ask(directory.path(), &mut maker, flow)?;
+    write("store", &figures.json())?;
     if let Ok(keep) = std::env::var("STORE_KEEP") {
-        drop(store);
         std::fs::rename(directory.keep(), keep)?;
     }
     Ok(())
 }
 
-/// What a store takes that nobody asks anything.
-fn idle(directory: &Path) -> Result<(), Box<dyn Error>> {
-    let (before, wall) = (cpu(), Instant::now());
+fn fill_and_ask(directory: &Path, maker: &mut Maker, flow: Flow) -> Result<Figures, Box<dyn Error>> {
     let store = Store::open(Options::new(directory))?;
-    println!(
-        "opens {} spans in {:.0} ms, {:.0} ms CPU",
-        store.stats().spans,
-        millis(wall.elapsed()),
-        millis(cpu() - before)
-    );
-    println!("{} MiB of memory", memory());
-    time("verify", 1, || read::verify(&store.reader()));
-    Ok(())
+    let mut figures = fill::fill(&store, maker, flow)?;
+    figures.0.extend(ask::ask(&store, maker.some_trace())?.0);
+    let spans = store.stats().spans;
+    drop(store);
+    let (store, opened) = ask::open(directory)?;
+    assert_eq!(store.stats().spans, spans);
+    figures.0.extend(opened.0);
+    Ok(figures)
 }
 
-/// Stores spans, and answers a trace of them.
-fn ingest(
-    store: &Store,
-    (spans, batch, waiting): (usize, usize, usize),
-) -> Result<tta_model::TraceId, Box<dyn Error>> {
-    let mut maker = made::Maker::new(spans);
-    let (mut bytes, mut count, mut scanning, mut all) = (0, 0, Duration::ZERO, Duration::ZERO);
-    let started = Instant::now();
-    while count < spans {
-        let bodies: Vec<bytes::Bytes> = (0..waiting).map(|_| maker.batch(batch).into()).collect();
-        bytes += bodies.iter().map(bytes::Bytes::len).sum::<usize>();
-        let before = cpu();
-        let mut tickets = Vec::new();
-        for body in bodies {
-            let traces = Traces::scan(body)?;
-            count += traces.len();
-            tickets.push(traces);
-        }
-        scanning += cpu() - before;
-        let tickets: Result<Vec<_>, _> =
-            tickets.into_iter().map(|traces| store.submit(traces.into())).collect();
-        for ticket in tickets? {
-            ticket.blocking_wait()?;
-        }
-        all += cpu() - before;
+/// A million spans of an hour, beside as many as are wanted: of more hours, and of one.
+fn grow(spans: usize) -> Result<(), Box<dyn Error>> {
+    let flow = |spans| Flow { spans, batch: BATCH, waiting: WAITING };
+    let directory = tempfile::tempdir()?;
+    let mut maker = Maker::new(MILLION);
+    println!("a million spans of an hour:");
+    let few = fill_and_ask(directory.path(), &mut maker, flow(MILLION))?;
+    println!("{spans} spans, a million an hour:");
+    let longer = fill_and_ask(directory.path(), &mut maker, flow(spans - MILLION))?;
+    drop(directory);
+    println!("{spans} spans of one hour:");
+    let directory = tempfile::tempdir()?;
+    let denser = fill_and_ask(directory.path(), &mut Maker::new(spans), flow(spans))?;
+    println!("{:58}{:>10}{:>10}{:>7}{:>10}{:>7}", "", "1 M", "longer", "times", "denser", "times");
+    for (what, value) in &few.0 {
+        let (longer, denser) = (longer.get(what).unwrap_or(0.0), denser.get(what).unwrap_or(0.0));
+        let (times, as_often) = (longer / value, denser / value);
+        println!("{what:58}{value:>10.2}{longer:>10.2}{times:>7.2}{denser:>10.2}{as_often:>7.2}");
     }
-    store.sum_up()?.blocking_wait()?;
-    println!(
-        "{count} spans of {} B: {:.0} spans a second of CPU, {:.2} us a span, {:.2} us of it to scan; {:.0} s in all",
-        bytes / count,
-        count as f64 / all.as_secs_f64(),
-        all.as_secs_f64() * 1e6 / count as f64,
-        scanning.as_secs_f64() * 1e6 / count as f64,
-        started.elapsed().as_secs_f64()
-    );
-    Ok(maker.some_trace())
+    write("store-grow", &json!({ "million": few.json(), "longer": longer.json(), "denser": denser.json() }))
 }
 
-fn ask(store: &Store, trace: tta_model::TraceId) -> Result<(), Box<dyn Error>> {
-    let reader = store.reader();
-    println!("  the trace has {} spans", read::trace(&reader, trace)?.spans.len());
-    time("trace by id", 200, || read::trace(&reader, trace));
-    let slow = SpanQuery {
-        service: Some(String::from("service-3")),
-        status: Some(2),
-        min_duration_nanos: 400_000_000,
-        limit: 20,
-        ..SpanQuery::default()
-    };
-    println!("  {} found", read::search(&reader, &slow)?.hits.len());
-    time("search: service, error, slow", 50, || read::search(&reader, &slow));
-    let none = SpanQuery { min_duration_nanos: HOUR, ..slow.clone() };
-    time("search: nothing fits in the service", 50, || read::search(&reader, &none));
-    let latest = SpanQuery { limit: 20, ..SpanQuery::default() };
-    time("search: latest 20", 50, || read::search(&reader, &latest));
-    let text = SpanQuery { attributes: vec![(String::from("request.id"), String::from("none"))], ..slow };
-    time("search: service, error, slow, attribute that no span has", 3, || read::search(&reader, &text));
-    let everywhere = SpanQuery { limit: 20, attributes: text.attributes, ..SpanQuery::default() };
-    time("search: attribute that no span has, everywhere", 1, || read::search(&reader, &everywhere));
-    let newest = store.stats().newest_unix_nanos.unwrap_or(0);
-    let hour = RedQuery { times: newest - HOUR..=newest, by: RedBy::Operation, ..RedQuery::default() };
-    println!("  {} series", read::red(&reader, &hour)?.len());
-    time("p95 by operation over an hour", 20, || read::red(&reader, &hour));
-    let primitives = RedQuery { by: RedBy::Primitive, ..hour.clone() };
-    time("p95 by primitive over an hour", 20, || read::red(&reader, &primitives));
-    time("heat map of an hour by minute", 20, || {
-        read::heatmap(&reader, &RedQuery { step_minutes: 1, ..hour.clone() })
-    });
-    time("map of services", 20, || read::calls(&reader, &hour.times, MapBy::Service));
-    let by_model = CostQuery { times: hour.times, by: CostBy::Model };
-    time("cost by model", 5, || read::cost(&reader, &by_model));
+/// Many commits of few spans each.
+fn small(commits: usize) -> Result<(), Box<dyn Error>> {
+    let directory = tempfile::tempdir()?;
+    let flow = Flow { spans: commits * 10, batch: 10, waiting: 1 };
+    let figures = fill_and_ask(directory.path(), &mut Maker::new(flow.spans), flow)?;
+    write("store-small", &figures.json())?;
+    if let Ok(keep) = std::env::var("STORE_KEEP") {
+        std::fs::rename(directory.keep(), keep)?;
+    }
     Ok(())
+}
+
+/// What a store takes that nobody asks anything, and then each figure of it.
+fn kept(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let (store, _) = ask::open(directory)?;
+    println!("{} spans, {} MiB of memory", store.stats().spans, memory());
+    let latest = read::search(&store.reader(), &read::SpanQuery { limit: 1, ..read::SpanQuery::default() })?;
+    let mut figures = ask::ask(&store, latest.hits.first().ok_or("the store is empty")?.trace_id)?;
+    figures.time("verify", 1, || read::verify(&store.reader()));
+    Ok(())
+}
+
+fn write(name: &str, figures: &serde_json::Value) -> Result<(), Box<dyn Error>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
+    std::fs::create_dir_all(&folder)?;
+    Ok(std::fs::write(folder.join(format!("{name}.json")), serde_json::to_string_pretty(figures)?)?)
 }

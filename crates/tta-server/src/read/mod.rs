@@ -105,7 +105,16 @@ impl Reader {
 
     /// Asks every file, oldest first. Where one is damaged, what was found until then counts.
     fn each(&self, ask: impl FnMut(&Snapshot<'_>) -> rusqlite::Result<()>) -> Result<(), ReadError> {
-        self.ask(self.shared.segments(), ask)
+        self.each_of(&ALWAYS, ask)
+    }
+
+    /// Asks every file that has spans which start in a time.
+    fn each_of(
+        &self,
+        times: &Times,
+        ask: impl FnMut(&Snapshot<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), ReadError> {
+        self.ask(self.shared.segments().into_iter().filter(|segment| segment.may_have(times)), ask)
     }
 
     /// Asks every file, newest first.

@@ -219,7 +219,7 @@ fn sums(reader: &Reader, query: &RedQuery, by: RedBy) -> Result<Sums, ReadError>
     let steps = Steps::new(&query.times, query.step_minutes);
     let about = About::of(query);
     let mut sums = Sums::new();
-    reader.each(|snapshot| {
+    reader.each_of(&steps.times(), |snapshot| {
         let key =
             |shape: &Shape| if about.counts(shape) { key(snapshot, (query, by), shape) } else { Ok(None) };
         let after = match about.table() {

@@ -31,6 +31,11 @@ impl Steps {
         Self { first: minute(*times.start()), last: minute(*times.end()), minutes: i64::from(minutes) }
     }
 
+    /// From the start of the first minute to the end of the last one.
+    pub(super) fn times(&self) -> Times {
+        self.first.saturating_mul(MINUTE)..=self.last.saturating_add(1).saturating_mul(MINUTE)
+    }
+
     /// The start of the step of a minute, if it is asked for.
     fn step(&self, minute: i64) -> Option<i64> {
         let start = match self.minutes {

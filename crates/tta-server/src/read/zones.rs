@@ -96,7 +96,7 @@ struct Stream {
     service: u32,
     /// Those that were read, latest first.
     read: VecDeque<(i64, i64)>,
-    /// The last one that was read, whether or not it fits.
+    /// The last one that was read.
     after: (i64, i64),
     is_done: bool,
 }
@@ -148,27 +148,26 @@ impl Zones {
 }
 
 impl Stream {
-    /// Reads more runs, and passes by the ones in which nothing can fit.
+    /// Reads more of the runs in which something can fit; SQLite passes by the others in the index.
     fn read_page(&mut self, snapshot: &Snapshot<'_>, query: &SpanQuery) -> rusqlite::Result<()> {
         let limit = if self.after.0 == i64::MAX { FEW } else { MANY };
         let mut all = snapshot.file().prepare_cached(
-            "SELECT last, id, first, longest, errors FROM run INDEXED BY run_time
+            "SELECT last, id FROM run INDEXED BY run_time
              WHERE service = ?1 AND last BETWEEN ?2 AND ?3 AND NOT (last = ?3 AND id >= ?4)
-             ORDER BY last DESC, id DESC LIMIT ?5",
+                 AND first <= ?5 AND longest >= ?6 AND errors >= ?7
+             ORDER BY last DESC, id DESC LIMIT ?8",
         )?;
-        let from = *query.times.start();
-        let mut rows = all.query(params![self.service, from, self.after.0, self.after.1, limit])?;
+        let (from, latest) = (*query.times.start(), query.latest());
+        let least_errors = i64::from(query.wants_errors());
+        let (last, id) = self.after;
+        let longest = query.min_duration_nanos;
+        let values = params![self.service, from, last, id, latest, longest, least_errors, limit];
+        let mut rows = all.query(values)?;
         let mut seen = 0;
-        let latest = query.latest();
         while let Some(row) = rows.next()? {
             seen += 1;
             self.after = (row.get(0)?, row.get(1)?);
-            let fits = row.get::<_, i64>(2)? <= latest
-                && row.get::<_, i64>(3)? >= query.min_duration_nanos
-                && (!query.wants_errors() || row.get::<_, i64>(4)? > 0);
-            if fits {
-                self.read.push_back(self.after);
-            }
+            self.read.push_back(self.after);
         }
         self.is_done = seen < limit;
         Ok(())

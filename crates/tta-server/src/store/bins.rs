@@ -102,12 +102,19 @@ impl Bins {
         let mut reader = varint::Reader::new(varint::unseal(written)?);
         let mut bin = 0_usize;
         while !reader.is_empty() {
-            bin = bin.checked_add(usize::try_from(reader.u64()?).ok()?)?;
-            let count = reader.u64()?;
+            let (distance, count) = reader.pair()?;
+            bin = bin.checked_add(usize::try_from(distance).ok()?)?;
             if bin >= BINS {
                 return None;
             }
-            self.add_at(bin, count);
+            // Sums meet mostly what they have seen; what lies below their first bin is far beyond their last one, too.
+            match self.counts.get_mut(bin.wrapping_sub(self.first)) {
+                Some(sum) => {
+                    *sum += count;
+                    self.total += count;
+                }
+                None => self.add_at(bin, count),
+            }
         }
         Some(())
     }

@@ -9,10 +9,12 @@ use rusqlite::{Connection, params};
 
 use super::OpenError;
 use super::block::{self, Builder, Compressor, Samples};
-use super::bloom::Bloom;
 use super::intern::{Interner, Known, Shape};
-use super::run::{self, Row, Zone};
+use super::replay::rolled;
+use super::rollup::ROLLED_RUN;
+use super::run::{self, Row};
 use super::segment;
+use super::small::{RunWriter, SmallRuns};
 use crate::varint;
 use crate::wire;
 use crate::wire::field::Slice;
@@ -56,7 +58,10 @@ pub(super) struct SegmentWriter {
     runs: BTreeMap<u32, Service>,
     /// The hashes of the attributes of all spans.
     attributes: Vec<u64>,
-    bloom: Bloom,
+    run_writer: RunWriter,
+    small: SmallRuns,
+    /// The last run that is in the sums by minute.
+    rolled: i64,
     /// In the order of the spans of the batches.
     pub(super) written: Vec<Written>,
     scratch: Vec<u8>,
@@ -74,6 +79,7 @@ impl SegmentWriter {
         if let Some((number, bytes)) = block::latest_dictionary(&file)? {
             compressor.use_dictionary(number, &bytes).map_err(failed)?;
         }
+        let rolled = rolled(&file, ROLLED_RUN)?;
         Ok(Self {
             file,
             interner: Interner::default(),
@@ -83,7 +89,9 @@ impl SegmentWriter {
             samples: Samples::default(),
             runs: BTreeMap::new(),
             attributes: Vec::new(),
-            bloom: Bloom::new(),
+            run_writer: RunWriter::new(),
+            small: SmallRuns::default(),
+            rolled,
             written: Vec::new(),
             scratch: Vec::new(),
         })
@@ -286,30 +294,33 @@ impl SegmentWriter {
     }
 
     fn write_runs(&mut self) -> rusqlite::Result<()> {
-        let statement = "INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-        let mut insert = self.file.prepare_cached(statement)?;
-        let (mut rows, mut filter) = (Vec::new(), Vec::new());
+        let mut rows = Vec::new();
         for (id, service) in &mut self.runs {
             service.rows.sort_unstable_by_key(|(row, _)| row.start);
             for chunk in service.rows.chunks(run::LONGEST) {
                 self.last.run += 1;
+                let run = (self.last.run, *id);
                 rows.clear();
                 rows.extend(chunk.iter().map(|(row, _)| *row));
-                let Zone { first, last, longest, errors } = Zone::of(&rows);
-                run::write(&rows, &mut self.scratch);
-                self.bloom.clear();
-                fingerprint::HAS_ALL.iter().for_each(|hash| self.bloom.add(*hash));
-                service.resources.iter().for_each(|hash| self.bloom.add(*hash));
-                for (_, attributes) in chunk {
-                    let of_span = &self.attributes[attributes.start as usize..attributes.end as usize];
-                    of_span.iter().for_each(|hash| self.bloom.add(*hash));
-                }
-                self.bloom.write(&mut filter);
-                let (run, count, spans) = (self.last.run, rows.len() as i64, &self.scratch);
-                insert.execute(params![run, id, first, last, longest, errors, count, spans, filter])?;
+                let of_spans =
+                    chunk.iter().flat_map(|(_, at)| &self.attributes[at.start as usize..at.end as usize]);
+                let hashes = service.resources.iter().chain(of_spans).copied().chain(fingerprint::HAS_ALL);
+                self.run_writer.write(&self.file, run, &rows, hashes.clone())?;
+                self.small.add(run, &rows, hashes);
             }
         }
         Ok(())
+    }
+
+    /// Whether so many runs are small that the sums by minute should be written.
+    pub(super) fn has_many_small_runs(&self) -> bool {
+        self.small.is_due()
+    }
+
+    /// Takes note that the sums by minute go up to a run, in the transaction that writes them.
+    pub(super) fn summed_up(&mut self, last: i64) -> rusqlite::Result<()> {
+        let before = std::mem::replace(&mut self.rolled, last);
+        self.small.put_together(&self.file, &mut self.run_writer, before)
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) mod rollup;
 pub(crate) mod run;
 pub(crate) mod segment;
 mod shared;
+mod small;
 mod writer;
 
 use std::path::PathBuf;

@@ -96,6 +96,12 @@ impl Segment {
         if self.damaged.load(Relaxed) { i64::MAX } else { self.last.load(Relaxed) }
     }
 
+    /// Whether spans may be in it that start in a time; true also where that is not certain.
+    pub(crate) fn may_have(&self, times: &std::ops::RangeInclusive<i64>) -> bool {
+        let (first, last) = (self.first.load(Relaxed), self.last.load(Relaxed));
+        self.damaged.load(Relaxed) || first > last || first <= *times.end() && last >= *times.start()
+    }
+
     /// The bytes on disk, those of the log that belongs to it included.
     pub(super) fn bytes(&self) -> u64 {
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());

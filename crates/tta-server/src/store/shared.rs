@@ -10,8 +10,10 @@ use super::queue::Queue;
 use super::segment::{self, Place, Segment};
 use super::{OpenError, Options};
 
-/// How many connections wait for their next reader.
-const IDLE_CONNECTIONS: usize = 6;
+/// How many connections wait for their next reader: a question may visit every file, and opening one costs more than asking it.
+const IDLE_CONNECTIONS: usize = 64;
+/// How many of them keep the pages that they read, up to a MiB each; the others know only the schema.
+const WARM_CONNECTIONS: usize = 12;
 /// How many reports of damage are kept.
 const REPORTS: usize = 100;
 
@@ -127,6 +129,11 @@ impl Shared {
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push((segment.place, connection));
+        let cold = idle.len().checked_sub(WARM_CONNECTIONS + 1);
+        if let Some((_, connection)) = cold.and_then(|at| idle.get(at)) {
+            // If the pages stay, nothing is lost but memory.
+            let _ = connection.execute_batch("PRAGMA shrink_memory");
+        }
         if idle.len() > IDLE_CONNECTIONS {
             idle.remove(0);
         }

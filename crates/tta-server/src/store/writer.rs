@@ -166,7 +166,8 @@ impl Writer {
             return Ok(());
         }
         self.ensure_current()?;
-        let sum_up = self.red.is_due();
+        let many_small = self.current.as_ref().is_some_and(|(_, writer)| writer.has_many_small_runs());
+        let sum_up = self.red.is_due() || many_small;
         self.commit(&fresh, sum_up)?;
         self.committed(&fresh, sum_up);
         self.shared.commits.send_modify(|commits| *commits += 1);
@@ -187,6 +188,7 @@ impl Writer {
         writer.begin()?;
         if sum_up {
             rollup::write(&writer.file, &mut writer.interner, (&self.red, &self.edges), before)?;
+            writer.summed_up(before.0)?;
         }
         for (batch, hash) in fresh {
             match batch {
@@ -327,6 +329,7 @@ impl Writer {
         let last = (writer.last.run, writer.last.part);
         writer.begin()?;
         rollup::write(&writer.file, &mut writer.interner, (&self.red, &self.edges), last)?;
+        writer.summed_up(last.0)?;
         writer.commit()?;
         self.red.clear();
         self.edges.clear();

@@ -25,4 +25,5 @@ mod served;
 mod served_crash;
 mod served_disk;
 mod slo;
+mod small;
 mod support;
