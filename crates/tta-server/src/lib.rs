@@ -8,6 +8,7 @@ pub mod api;
 pub mod read;
 mod receive;
 mod serve;
+pub mod sql;
 mod store;
 mod varint;
 mod wire;
