@@ -156,6 +156,10 @@ impl Sql {
 
     /// Why a statement did not come to its end.
     fn failure(&self, error: &rusqlite::Error, statement: &str, limit: Option<Duration>) -> SqlError {
+        // A function that is a table is looked at only when it is read.
+        if let Some(what) = self.guard.refused() {
+            return SqlError::Refused(what);
+        }
         match (error.sqlite_error_code(), limit) {
             (Some(ErrorCode::OperationInterrupted), _) if self.guard.is_interrupted() => {
                 SqlError::Interrupted

@@ -19,4 +19,5 @@ mod scan;
 mod served;
 mod served_crash;
 mod served_disk;
+mod sql;
 mod support;
