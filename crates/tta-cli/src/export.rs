@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 /// A server locks the directory that it made, so one without a lock was never a store's.
-fn check_store(directory: &Path) -> Result<(), String> {
+pub(crate) fn check_store(directory: &Path) -> Result<(), String> {
     let shown = directory.display();
     if !directory.exists() {
         return Err(format!("there is no folder {shown}; name the one of `tta serve` with --data"));

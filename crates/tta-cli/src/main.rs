@@ -11,6 +11,7 @@ mod import;
 mod query;
 mod render;
 mod serve;
+mod sql;
 mod stop;
 
 use std::error::Error;
@@ -49,6 +50,8 @@ enum Command {
     Export(export::Arguments),
     /// Send lines of OTLP's JSON, such as those that `tta export` wrote, to a running server.
     Import(import::Arguments),
+    /// Run a statement of SQL over all that is stored, beside a running server or without one.
+    Sql(sql::Arguments),
     /// Write what lets a shell complete these commands.
     Completions(completions::Arguments),
 }
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Services(arguments) => query::services::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Sql(arguments) => sql::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
     };
     match result {
