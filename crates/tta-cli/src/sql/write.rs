@@ -45,7 +45,7 @@ impl<W: Write> Writer<W> {
             },
             Format::Csv => {
                 let mut csv = csv::Writer::from_writer(out);
-                csv.write_record(&columns).map_err(io::Error::from)?;
+                csv.write_record(&columns).map_err(cause)?;
                 Kind::Csv(csv)
             }
             Format::Json | Format::Jsonl => {
@@ -72,7 +72,7 @@ impl<W: Write> Writer<W> {
                 }
                 rows.push(row.iter().map(shown).collect());
             }
-            Kind::Csv(out) => out.write_record(row.iter().map(plain)).map_err(io::Error::from)?,
+            Kind::Csv(out) => out.write_record(row.iter().map(plain)).map_err(cause)?,
             Kind::Json { out, is_array } => {
                 let before = match (*is_array, self.rows) {
                     (false, _) => "",
@@ -118,6 +118,15 @@ impl<W: Write> Writer<W> {
                 out.flush()
             }
         }
+    }
+}
+
+/// The error of the output itself, so that a reader that has gone is told from what is wrong.
+fn cause(error: csv::Error) -> io::Error {
+    let message = error.to_string();
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        _ => io::Error::other(message),
     }
 }
 

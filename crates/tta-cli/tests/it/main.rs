@@ -14,6 +14,7 @@ mod query;
 mod receiver;
 mod serve;
 mod signals;
+mod sql;
 mod traces;
 mod transfer;
 mod trouble;
