@@ -48,19 +48,19 @@ fn rows_come_in_every_format_while_a_server_writes() {
     let directory = data.path().display().to_string();
     let (server, _, http) = start(&directory);
     post(&http, (0..40).map(span).collect());
-    let grouped = "SELECT name, count(*) AS spans, avg(duration_ms) AS ms, sum(status = 'error') AS errors, NULL AS nothing
+    let grouped = "SELECT name, count(*) AS spans, avg(duration_ms) AS ms, sum(status = 'error') AS errors, NULL AS missing
         FROM spans WHERE service = 'shop' GROUP BY name ORDER BY name";
     assert_eq!(
         printed(sql(&directory, &[grouped])),
-        " name     spans   ms  errors  nothing\n──────────────────────────────────────\n work, 0     20  1.5      10        -\n work, 1     20  1.5       0        -\n"
+        " name      spans    ms   errors   missing\n──────────────────────────────────────────\n work, 0      20   1.5       10         -\n work, 1      20   1.5        0         -\n"
     );
     assert_eq!(
         printed(sql(&directory, &[grouped, "--format", "csv"])),
-        "name,spans,ms,errors,nothing\n\"work, 0\",20,1.5,10,\n\"work, 1\",20,1.5,0,\n"
+        "name,spans,ms,errors,missing\n\"work, 0\",20,1.5,10,\n\"work, 1\",20,1.5,0,\n"
     );
     let objects = [
-        json!({ "name": "work, 0", "spans": 20, "ms": 1.5, "errors": 10, "nothing": null }),
-        json!({ "name": "work, 1", "spans": 20, "ms": 1.5, "errors": 0, "nothing": null }),
+        json!({ "name": "work, 0", "spans": 20, "ms": 1.5, "errors": 10, "missing": null }),
+        json!({ "name": "work, 1", "spans": 20, "ms": 1.5, "errors": 0, "missing": null }),
     ];
     assert_eq!(sql(&directory, &[grouped, "--json"]).json(), Value::from(objects.to_vec()));
     let lines = printed(sql(&directory, &[grouped, "--format", "jsonl"]));
