@@ -26,7 +26,7 @@ pub(super) struct Writer<W: Write> {
 
 enum Kind<W: Write> {
     Table { out: BufWriter<W>, rows: Vec<Vec<String>>, is_number: Vec<bool>, is_cut: bool },
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
     Json { out: BufWriter<W>, is_array: bool },
 }
 
@@ -46,7 +46,7 @@ impl<W: Write> Writer<W> {
             Format::Csv => {
                 let mut csv = csv::Writer::from_writer(out);
                 csv.write_record(&columns).map_err(cause)?;
-                Kind::Csv(csv)
+                Kind::Csv(Box::new(csv))
             }
             Format::Json | Format::Jsonl => {
                 let same = columns.iter().enumerate().find(|(at, column)| columns[..*at].contains(column));

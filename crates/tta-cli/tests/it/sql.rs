@@ -19,7 +19,7 @@ fn span(id: u64) -> Value {
         "traceId": format!("{:032x}", id / 10 + 1), "spanId": format!("{:016x}", id + 1), "name": format!("work, {}", id % 2),
         "kind": 2, "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + 1_500_000).to_string(),
         "attributes": [{ "key": "a.b", "value": { "intValue": id.to_string() } }],
-        "status": { "code": if id % 4 == 0 { 2 } else { 0 } },
+        "status": { "code": if id.is_multiple_of(4) { 2 } else { 0 } },
     })
 }
 

@@ -150,7 +150,7 @@ impl Sql {
         if !prepared.readonly() {
             return Err(SqlError::Refused(String::from("this statement")));
         }
-        let columns = prepared.column_names().into_iter().map(str::to_owned).collect();
+        let columns = prepared.column_names().map(str::to_owned).collect();
         Ok(Statement { sql: self, statement: prepared, text: statement.to_owned(), columns })
     }
 

@@ -263,7 +263,7 @@ pub(super) struct Bound<T> {
 }
 
 impl<T: Table> Bound<T> {
-    pub(super) fn new(source: &Arc<Source>) -> Arc<dyn Scannable> {
+    pub(super) fn over(source: &Arc<Source>) -> Arc<dyn Scannable> {
         Arc::new(Self { source: Arc::clone(source), table: std::marker::PhantomData })
     }
 }

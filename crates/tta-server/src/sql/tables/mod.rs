@@ -15,13 +15,13 @@ use super::table::{Bound, Scannable, TableInfo};
 /// All tables, over a source.
 pub(super) fn all(source: &Arc<Source>) -> Vec<Arc<dyn Scannable>> {
     vec![
-        Bound::<spans::Spans>::new(source),
-        Bound::<traces::Traces>::new(source),
-        Bound::<logs::Logs>::new(source),
-        Bound::<metrics::Metrics>::new(source),
-        Bound::<minutes::Red>::new(source),
-        Bound::<minutes::Edges>::new(source),
-        Bound::<model_calls::ModelCalls>::new(source),
+        Bound::<spans::Spans>::over(source),
+        Bound::<traces::Traces>::over(source),
+        Bound::<logs::Logs>::over(source),
+        Bound::<metrics::Metrics>::over(source),
+        Bound::<minutes::Red>::over(source),
+        Bound::<minutes::Edges>::over(source),
+        Bound::<model_calls::ModelCalls>::over(source),
     ]
 }
 

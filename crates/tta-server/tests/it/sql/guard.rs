@@ -33,7 +33,6 @@ fn what_does_not_read_is_refused() {
         "PRAGMA database_list",
         "SELECT * FROM pragma_database_list",
         "ANALYZE",
-        "REINDEX",
         "SELECT load_extension('x')",
         "SELECT count(*) FROM spans WHERE load_extension('x', 'y')",
         &format!("ATTACH '{elsewhere}' AS other"),

@@ -83,7 +83,7 @@ fn conditions_on_traces_mean_the_same_wherever_they_are_checked() {
     let reader = made.store.reader();
     let mut random = StdRng::seed_from_u64(14);
     let mut found = 0;
-    for _ in 0..15 {
+    for _ in 0..12 {
         let (pushed, checked) = match random.random_range(0..5) {
             0 => (String::from("service = 'bank'"), String::from("service || '' = 'bank'")),
             1 => {
@@ -108,8 +108,9 @@ fn conditions_on_traces_mean_the_same_wherever_they_are_checked() {
             }
         };
         let select = |fits: &str| sorted(&reader, &format!("SELECT * FROM traces WHERE {fits}"));
-        assert_eq!(select(&pushed), select(&checked), "{pushed}");
-        found += select(&pushed).len();
+        let fitting = select(&pushed);
+        assert_eq!(fitting, select(&checked), "{pushed}");
+        found += fitting.len();
     }
     assert!(found > 50, "{found}");
 }
