@@ -263,3 +263,28 @@ fn percentiles_are_exact() {
     }
     assert_eq!(one(&reader, "SELECT median(duration_ms) FROM spans"), "null");
 }
+
+#[test]
+fn what_comes_while_a_statement_runs_is_in_the_next_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let batch =
+        |first: u64| request(vec![("shop", (first..first + 2_000).map(|id| span(id.into(), id)).collect())]);
+    put(&store, batch(1));
+    let sql = tta_server::sql::Sql::open(store.reader()).expect("it opens");
+    let mut statement = sql.prepare("SELECT span_id, attributes FROM spans").expect("it is SQL");
+    let mut count = |is_first: bool| {
+        let mut rows = 0;
+        statement
+            .run(None, |_| {
+                if is_first && rows == 10 {
+                    put(&store, batch(3_000));
+                }
+                rows += 1;
+                Ok::<_, tta_server::sql::SqlError>(std::ops::ControlFlow::Continue(()))
+            })
+            .expect("it is read");
+        rows
+    };
+    assert_eq!((count(true), count(false)), (2_000, 4_000));
+}
