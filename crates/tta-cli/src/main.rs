@@ -12,6 +12,7 @@ mod progress;
 mod query;
 mod render;
 mod serve;
+mod sql;
 mod stop;
 
 use std::error::Error;
@@ -54,6 +55,8 @@ enum Command {
     Export(export::Arguments),
     /// Send telemetry in OTLP's JSON, such as `tta export` or the collector wrote it, to a running server.
     Import(import::Arguments),
+    /// Run a statement of SQL over all that is stored, beside a running server or without one.
+    Sql(sql::Arguments),
     /// Write what lets a shell complete these commands.
     Completions(completions::Arguments),
 }
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Slo(arguments) => query::slo::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Sql(arguments) => sql::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
     };
     match result {

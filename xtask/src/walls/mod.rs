@@ -6,6 +6,7 @@ mod graph;
 mod names;
 mod purity;
 mod size;
+mod unsafety;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -80,6 +81,7 @@ pub(crate) fn check() -> Result<()> {
         if known.is_empty() { ", so there is nothing to compare" } else { "" }
     );
     report("clocks, randomness, spawns and prints", purity::check(&crates));
+    report("unsafe code", unsafety::check(&workspace::root(), &metadata)?);
     report("sizes", size::check(&crates));
     size::print_report(&crates);
     if broken > 0 {

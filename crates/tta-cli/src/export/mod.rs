@@ -4,7 +4,7 @@ mod draft;
 mod lines;
 mod parquet;
 mod plan;
-mod wanted;
+pub(crate) mod wanted;
 
 use std::error::Error;
 use std::io::{self, Write};

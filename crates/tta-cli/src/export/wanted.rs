@@ -15,7 +15,7 @@ use super::Arguments;
 const PAGE: usize = 10_000;
 
 /// A server locks the directory that it made, so one without a lock was never a store's.
-pub(super) fn check_store(directory: &Path) -> Result<(), String> {
+pub(crate) fn check_store(directory: &Path) -> Result<(), String> {
     let shown = directory.display();
     if !directory.exists() {
         return Err(format!("there is no folder {shown}; name the one of `tta serve` with --data"));

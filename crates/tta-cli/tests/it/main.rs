@@ -16,6 +16,7 @@ mod receiver;
 mod serve;
 mod signals;
 mod slo;
+mod sql;
 mod tail;
 mod traces;
 mod transfer;

@@ -108,7 +108,7 @@ pub fn logs(reader: &Reader, query: &LogQuery) -> Result<LogPage, ReadError> {
         opened += usize::from(needle.is_some());
         let Stream { snapshot, file, .. } = &streams[at];
         let record = read(snapshot, (place.block, place.offset, place.time), needle.as_deref());
-        page.records.extend(reader.tolerate(snapshot.segment, record)?);
+        page.records.extend(reader.tolerate(&snapshot.segment, record)?);
         page.next = Some(LogCursor { time_unix_nanos: place.time, file: file.clone(), id: place.id });
     }
     page.next = None;
@@ -197,7 +197,7 @@ fn next(
 ) -> Result<Option<(Place, usize)>, ReadError> {
     for stream in streams.iter_mut() {
         let filled = stream.fill(query);
-        reader.tolerate(stream.snapshot.segment, filled)?;
+        reader.tolerate(&stream.snapshot.segment, filled)?;
     }
     let head = |(at, stream): (usize, &Stream<'_>)| Some((*stream.read.front()?, at));
     // In the order of the cursors, which know the files by their names.

@@ -6,7 +6,7 @@
 mod arrived;
 mod cost;
 mod logs;
-mod map;
+pub(crate) mod map;
 mod metrics;
 mod names;
 mod news;
@@ -20,11 +20,12 @@ mod snapshot;
 mod span;
 mod spans;
 mod summary;
-mod sums;
+pub(crate) mod sums;
 mod tags;
 mod trace;
 mod traces;
 mod verify;
+mod walk;
 mod zones;
 
 use std::ops::RangeInclusive;
@@ -51,10 +52,14 @@ pub use summary::{ServiceShare, TraceSummary, summaries, summary};
 pub use trace::{Origin, StoredSpan, StoredTrace, trace};
 pub use traces::{TraceCursor, TracePage, traces};
 pub use verify::verify;
+pub(crate) use walk::{
+    FoundLog, FoundMetric, FoundSpan, LogWalk, MetricQuery, MetricWalk, ModelCall, ModelCallWalk, SpanWalk,
+};
 
 use crate::store::segment::{self, Segment};
 use crate::store::{Damage, OpenError, Shared, Stats};
-use snapshot::Snapshot;
+use rusqlite::Connection;
+use snapshot::{Held, Snapshot};
 use tokio::sync::watch;
 
 /// Reads a store, while it is written to. Clones are cheap.
@@ -140,15 +145,27 @@ impl Reader {
 
     /// Opens a file as it is now; none if it is gone or damaged beyond that.
     fn snapshot<'a>(&'a self, segment: &'a Segment) -> Result<Option<Snapshot<'a>>, ReadError> {
+        let of = |file| Snapshot::new(Held::Borrowed(&*self.shared), Held::Borrowed(segment), file);
+        Ok(self.open_file(segment)?.map(of))
+    }
+
+    /// As [`snapshot`](Self::snapshot), for answers that are read piece by piece.
+    fn hold(&self, segment: &Arc<Segment>) -> Result<Option<Snapshot<'static>>, ReadError> {
+        let (shared, held) = (Arc::clone(&self.shared), Arc::clone(segment));
+        let of = |file| Snapshot::new(Held::Shared(shared), Held::Shared(held), file);
+        Ok(self.open_file(segment)?.map(of))
+    }
+
+    fn open_file(&self, segment: &Segment) -> Result<Option<Connection>, ReadError> {
         let opened = self.shared.connection(segment).and_then(|file| {
             file.execute_batch("BEGIN")?;
             Ok(file)
         });
         match opened {
-            Ok(file) => Ok(Some(Snapshot::new(&self.shared, segment, file))),
+            Ok(file) => Ok(Some(file)),
             // Given up since the files were listed.
             Err(_) if !segment.path.exists() => Ok(None),
-            Err(OpenError::Sqlite(error)) => self.tolerate(segment, Err(error)),
+            Err(OpenError::Sqlite(error)) => self.tolerate(segment, Err::<Option<Connection>, _>(error)),
             Err(error) => Err(ReadError(error.to_string())),
         }
     }

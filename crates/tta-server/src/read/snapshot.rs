@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,9 +19,26 @@ use crate::store::{Shared, ids, low};
 /// How many opened blocks an answer keeps.
 const BLOCKS: usize = 64;
 
+/// What an answer only looks at, or what it holds for as long as somebody may ask for more of it.
+pub(super) enum Held<'a, T> {
+    Borrowed(&'a T),
+    Shared(Arc<T>),
+}
+
+impl<T> Deref for Held<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match self {
+            Self::Borrowed(held) => held,
+            Self::Shared(held) => held,
+        }
+    }
+}
+
 pub(super) struct Snapshot<'a> {
-    shared: &'a Shared,
-    pub(super) segment: &'a Segment,
+    shared: Held<'a, Shared>,
+    pub(super) segment: Held<'a, Segment>,
     /// Given back at the end.
     file: Option<Connection>,
     words: RefCell<HashMap<u32, Arc<str>>>,
@@ -30,7 +48,7 @@ pub(super) struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(shared: &'a Shared, segment: &'a Segment, file: Connection) -> Self {
+    pub(super) fn new(shared: Held<'a, Shared>, segment: Held<'a, Segment>, file: Connection) -> Self {
         Self {
             shared,
             segment,
@@ -48,7 +66,7 @@ impl<'a> Snapshot<'a> {
 
     /// Tells of something that cannot be read, which the answer leaves out.
     pub(super) fn report(&self, what: &str) {
-        self.shared.report(self.segment, what);
+        self.shared.report(&self.segment, what);
     }
 
     /// The text of a word; empty if there is none.
@@ -148,7 +166,7 @@ impl Drop for Snapshot<'_> {
         if let Some(file) = self.file.take()
             && file.execute_batch("COMMIT").is_ok()
         {
-            self.shared.give_back(self.segment, file);
+            self.shared.give_back(&self.segment, file);
         }
     }
 }

@@ -75,7 +75,7 @@ pub fn summaries(reader: &Reader, ids: &[TraceId]) -> Result<Vec<TraceSummary>, 
         let mut draft = Draft::default();
         for snapshot in &snapshots {
             let answer = draft.read(snapshot, *id);
-            reader.tolerate(snapshot.segment, answer)?;
+            reader.tolerate(&snapshot.segment, answer)?;
         }
         summaries.push(sum_up(*id, draft.finish()));
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
-use super::Times;
 use super::snapshot::Snapshot;
+use super::{ReadError, Reader, Times};
 use crate::store::bins::{MINUTE, Tally, minute};
 use crate::store::rollup::{PRIMITIVE, ROLLED_RUN, ROLLED_UNIT, WORKFLOW, add_row};
 use crate::store::{Shape, rolled, run};
@@ -155,4 +155,31 @@ pub(super) fn add_runs(
         }
     }
     Ok(())
+}
+
+/// The first minute from one on in which something started.
+pub(crate) fn next_minute(reader: &Reader, from: i64) -> Result<Option<i64>, ReadError> {
+    let mut first: Option<i64> = None;
+    reader.each(|snapshot| {
+        let mut of_series = snapshot.file().prepare_cached(
+            "SELECT min((SELECT min(minute) FROM red WHERE series = series.id AND minute >= ?1)) FROM series",
+        )?;
+        let summed: Option<i64> = of_series.query_row([from], |row| row.get(0))?;
+        let mut runs =
+            snapshot.file().prepare_cached("SELECT spans FROM run WHERE id > ?1 AND last >= ?2")?;
+        let earliest = from.saturating_mul(MINUTE);
+        let mut found = runs.query(params![rolled(snapshot.file(), ROLLED_RUN)?, earliest])?;
+        let mut rows = Vec::new();
+        let mut later: Option<i64> = None;
+        while let Some(written) = found.next()? {
+            // What cannot be read is told by those who look into it.
+            if run::read(written.get_ref(0)?.as_blob()?, &mut rows).is_some() {
+                let starts = rows.iter().map(|row| row.start).filter(|start| *start >= earliest);
+                later = later.into_iter().chain(starts).min();
+            }
+        }
+        first = first.into_iter().chain(summed).chain(later.map(minute)).min();
+        Ok(())
+    })?;
+    Ok(first)
 }

@@ -75,6 +75,10 @@ fn ask_all(store: &Store) {
     let text = SpanQuery { text: Some(String::from("VALUE")), limit: 2_000, ..SpanQuery::default() };
     let page = read::search(&reader, &text).expect("damage is no error");
     assert!(page.hits.len() <= TRACES as usize * 3);
+    for table in tta_server::sql::tables() {
+        let rows = super::sql::rows(&reader, &format!("SELECT * FROM {}", table.name));
+        assert!(rows.len() <= TRACES as usize * 3, "{}", table.name);
+    }
 }
 
 fn check(original: &[u8], damaged: &[u8], name: &std::ffi::OsStr) -> usize {

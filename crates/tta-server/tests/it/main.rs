@@ -26,4 +26,5 @@ mod served_crash;
 mod served_disk;
 mod slo;
 mod small;
+mod sql;
 mod support;

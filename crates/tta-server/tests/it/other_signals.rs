@@ -20,11 +20,11 @@ use tta_server::{Batch, Clock, Logs, Metrics, Options, Rejection, Store};
 
 use super::support::{NOW, id, open, put, request, resource, span, text};
 
-fn store(batch: Batch, store: &Store) {
+pub(crate) fn store(batch: Batch, store: &Store) {
     store.submit(batch).expect("there is room").blocking_wait().expect("it is written");
 }
 
-fn record(n: u64) -> LogRecord {
+pub(crate) fn record(n: u64) -> LogRecord {
     LogRecord {
         time_unix_nano: if n.is_multiple_of(2) { NOW + n } else { 0 },
         observed_time_unix_nano: NOW + n,
@@ -36,7 +36,7 @@ fn record(n: u64) -> LogRecord {
     }
 }
 
-fn logs(service: &str, log_records: Vec<LogRecord>) -> Logs {
+pub(crate) fn logs(service: &str, log_records: Vec<LogRecord>) -> Logs {
     let scope_logs = vec![ScopeLogs { log_records, ..ScopeLogs::default() }];
     let resource_logs =
         vec![ResourceLogs { resource: Some(resource(service)), scope_logs, schema_url: String::new() }];
@@ -178,7 +178,7 @@ fn a_log_record_with_half_an_id_is_rejected() {
     assert_eq!((scanned.len(), scanned.rejected().reasons().collect()), (1, vec![(Rejection::TraceId, 1)]));
 }
 
-fn all_kinds(time: u64) -> Vec<Metric> {
+pub(crate) fn all_kinds(time: u64) -> Vec<Metric> {
     let number = |value| NumberDataPoint {
         time_unix_nano: time,
         attributes: vec![text("a", "b")],
@@ -219,7 +219,7 @@ fn all_kinds(time: u64) -> Vec<Metric> {
         .collect()
 }
 
-fn metrics(metrics: Vec<Metric>) -> Metrics {
+pub(crate) fn metrics(metrics: Vec<Metric>) -> Metrics {
     let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
     let resource_metrics =
         vec![ResourceMetrics { resource: Some(resource("shop")), scope_metrics, schema_url: String::new() }];

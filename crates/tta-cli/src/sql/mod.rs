@@ -1,0 +1,111 @@
+//! `tta sql`: one statement over all that is stored.
+
+mod describe;
+mod write;
+
+use std::error::Error;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tta::server::Reader;
+use tta::server::sql::{Interrupt, Sql};
+
+use crate::export::wanted::check_store;
+use crate::serve::data_directory;
+use crate::stop::told_to_stop;
+
+/// What `tta sql` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The statement; by default it is read from the standard input.
+    statement: Option<String>,
+    /// Read the telemetry in this directory; by default in the user's own for data.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// How the rows are written.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
+    format: Format,
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// Stop the statement if it takes longer than this, such as 30s.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+    /// Print which tables, columns and functions there are.
+    #[arg(long, conflicts_with_all = ["statement", "timeout"])]
+    tables: bool,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table for people, of at most 1,000 rows.
+    Table,
+    /// Lines of values between commas, below the names of the columns.
+    Csv,
+    /// One array of objects.
+    Json,
+    /// An object a line.
+    Jsonl,
+}
+
+/// Runs the statement, or tells what can be asked.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let format = if arguments.json { Format::Json } else { arguments.format };
+    let Some(statement) = statement(arguments)? else {
+        return Ok(io::stdout().write_all(describe::all(format).as_bytes())?);
+    };
+    let directory = match &arguments.data {
+        Some(directory) => directory.clone(),
+        None => data_directory().ok_or("no directory for data is known; name one with --data")?,
+    };
+    check_store(&directory)?;
+    let reader = Reader::open(&directory)?;
+    let sql = Sql::open(reader.clone())?;
+    let mut prepared = sql.prepare(&statement)?;
+    let mut writer = write::Writer::new(format, prepared.columns(), io::stdout().lock())?;
+    interrupt_when_told(sql.interrupt())?;
+    let limit = arguments.timeout;
+    prepared.run(limit, |row| writer.row(row))?;
+    writer.finish()?;
+    match &reader.damage()[..] {
+        [] => Ok(()),
+        [first, ..] => Err(format!(
+            "what is damaged in the store was left out: {} in {}; the rest was read",
+            first.what, first.file
+        )
+        .into()),
+    }
+}
+
+/// The statement that is given; none if what can be asked is to be told.
+fn statement(arguments: &Arguments) -> io::Result<Option<String>> {
+    let is_given = arguments.statement.is_some();
+    if arguments.tables || !is_given && io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    match &arguments.statement {
+        Some(statement) => Ok(Some(statement.clone())),
+        None => {
+            let mut statement = String::new();
+            io::stdin().read_to_string(&mut statement)?;
+            Ok(Some(statement))
+        }
+    }
+}
+
+/// Lets Ctrl-C end the statement rather than the process, so that what was found so far is written whole.
+fn interrupt_when_told(interrupt: Interrupt) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            loop {
+                told_to_stop().await;
+                interrupt.interrupt();
+            }
+        });
+    });
+    Ok(())
+}
