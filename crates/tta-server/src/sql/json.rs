@@ -17,15 +17,17 @@ pub(super) fn object(attributes: &[KeyValue]) -> String {
     Value::Object(map(attributes)).to_string()
 }
 
+/// By their keys, whatever order the maps of JSON are built to have.
 fn map(attributes: &[KeyValue]) -> Map<String, Value> {
-    attributes.iter().map(|attribute| (attribute.key.clone(), plain(attribute.value.as_ref()))).collect()
+    let pairs = attributes.iter().map(|attribute| (attribute.key.clone(), plain(attribute.value.as_ref())));
+    pairs.collect::<BTreeMap<_, _>>().into_iter().collect()
 }
 
 /// Events as an array of their names, times and attributes.
 pub(super) fn events(events: &[Event]) -> String {
     let event = |event: &Event| {
         let attributes = Value::Object(map(&event.attributes));
-        json!({ "name": event.name, "time_unix_ns": event.time_unix_nano, "attributes": attributes })
+        json!({ "attributes": attributes, "name": event.name, "time_unix_ns": event.time_unix_nano })
     };
     events.iter().map(event).collect::<Value>().to_string()
 }

@@ -158,7 +158,7 @@ impl PointRow {
 }
 
 fn side(buckets: &Buckets) -> Value {
-    json!({ "offset": buckets.offset, "counts": buckets.bucket_counts })
+    json!({ "counts": buckets.bucket_counts, "offset": buckets.offset })
 }
 
 type Column = Col<PointRow>;
