@@ -40,7 +40,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     }
     let header = [arguments.by.as_str(), "calls", "prompt tokens", "completion tokens", "US dollars"];
     print(&table(&header, rows.iter().map(row).collect(), 1))?;
-    print(&format!("{:.4} US dollars in all.\n", found["cost_usd"].as_f64().unwrap_or(0.0)))
+    print(&format!("{:.4} US dollars in all.\n", found["cost_usd"].as_f64().unwrap_or(0.0)))?;
+    match number(&found["unpriced_calls"]) {
+        0 => Ok(()),
+        calls => print(&format!(
+            "The price of {calls} calls is not known, and missing from the sum: whoever made them did not tell it.\n"
+        )),
+    }
 }
 
 fn row(cost: &Value) -> Vec<String> {

@@ -40,7 +40,12 @@ pub(crate) enum Wire {
     Fixed64(u64),
     Bytes(Slice),
     Fixed32(u32),
+    /// A group of fields, which was given up before OTLP was made. Whoever does not know the field passes by it.
+    Group,
 }
+
+/// How deep groups may lie in each other.
+const DEEPEST_GROUP: usize = 8;
 
 /// The fields of a message, one after the other.
 pub(crate) struct Fields<'a> {
@@ -60,20 +65,63 @@ impl<'a> Fields<'a> {
         if self.at >= self.end {
             return Ok(None);
         }
+        let (number, kind) = self.key()?;
+        let value = match kind {
+            3 => {
+                self.skip_group(number)?;
+                Wire::Group
+            }
+            _ => self.value(kind)?,
+        };
+        Ok(Some((number, value)))
+    }
+
+    /// The number of a field, and the type of its value.
+    #[inline]
+    fn key(&mut self) -> Result<(u32, u8), Malformed> {
         let key = self.varint()?;
         let number = u32::try_from(key >> 3).map_err(|_| Malformed("a field has an impossible number"))?;
         if number == 0 || key > u64::from(u32::MAX) {
             return Err(Malformed("a field has an impossible number"));
         }
-        let value = match key & 7 {
+        Ok((number, (key & 7) as u8))
+    }
+
+    #[inline]
+    fn value(&mut self, kind: u8) -> Result<Wire, Malformed> {
+        Ok(match kind {
             0 => Wire::Varint(self.varint()?),
             1 => Wire::Fixed64(u64::from_le_bytes(self.fixed()?)),
             2 => Wire::Bytes(self.bytes()?),
             5 => Wire::Fixed32(u32::from_le_bytes(self.fixed()?)),
-            // Groups were given up before OTLP was made.
-            _ => return Err(Malformed("a field has a wire type that OTLP does not use")),
-        };
-        Ok(Some((number, value)))
+            _ => {
+                return Err(Malformed(
+                    "a field has a wire type that does not exist, or ends a group that did not begin",
+                ));
+            }
+        })
+    }
+
+    /// Passes by the fields of a group up to its end.
+    #[cold]
+    fn skip_group(&mut self, number: u32) -> Result<(), Malformed> {
+        let mut open = vec![number];
+        while let Some(innermost) = open.last() {
+            if self.at >= self.end {
+                return Err(Malformed("the message ends within a group"));
+            }
+            match self.key()? {
+                (_, 3) if open.len() == DEEPEST_GROUP => return Err(Malformed("groups are nested too deep")),
+                (number, 3) => open.push(number),
+                (number, 4) if number == *innermost => {
+                    open.pop();
+                }
+                (_, kind) => {
+                    self.value(kind)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     #[inline]

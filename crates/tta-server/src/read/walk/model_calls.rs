@@ -32,6 +32,8 @@ pub(crate) struct ModelCall {
     pub(crate) prompt_tokens: i64,
     pub(crate) completion_tokens: i64,
     pub(crate) cost_usd: f64,
+    /// Whether it used tokens of which nobody said what they cost.
+    pub(crate) is_unpriced: bool,
     /// The lower half of the trace's id and the span's.
     pub(crate) id: (i64, i64),
     place: Rc<Place>,
@@ -93,7 +95,8 @@ impl ModelCallWalk {
 fn page(place: &Place, shapes: &Shapes, after: &mut i64) -> rusqlite::Result<Vec<ModelCall>> {
     let (snapshot, shared) = (&place.snapshot, Rc::new(place.clone()));
     let mut all = snapshot.file().prepare_cached(
-        "SELECT rowid, start, trace, span, shape, agent, session, prompt_tokens, completion_tokens, cost_usd
+        "SELECT rowid, start, trace, span, shape, agent, session, prompt_tokens, completion_tokens, cost_usd,
+                ifnull(unpriced, cost_usd = 0 AND prompt_tokens + completion_tokens > 0)
          FROM model_call WHERE rowid < ?1 ORDER BY rowid DESC LIMIT ?2",
     )?;
     let mut rows = all.query(params![*after, PAGE])?;
@@ -109,6 +112,7 @@ fn page(place: &Place, shapes: &Shapes, after: &mut i64) -> rusqlite::Result<Vec
             prompt_tokens: row.get(7)?,
             completion_tokens: row.get(8)?,
             cost_usd: row.get(9)?,
+            is_unpriced: row.get(10)?,
             place: Rc::clone(&shared),
         });
     }

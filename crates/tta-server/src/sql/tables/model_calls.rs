@@ -42,6 +42,12 @@ impl Table for ModelCalls {
             Ok(row.call.completion_tokens.into())
         }),
         Column::new("cost_usd", Real, "what they cost, in US dollars", |row| Ok(row.call.cost_usd.into())),
+        Column::new(
+            "unpriced",
+            Integer,
+            "1 if there are tokens of which nobody said what they cost, else 0",
+            |row| Ok(i64::from(row.call.is_unpriced).into()),
+        ),
         Column::new("trace_id", Text, "the trace, in 32 hexadecimal digits", |row| {
             Ok(Cell::from(row.call.trace_id(&row.source.reader)?.map(|id| id.to_string())))
         }),

@@ -188,19 +188,21 @@ fn model_calls_count_once_and_add_up_to_the_cost() {
             .expect("it is read")
             .into_iter()
             .map(|row| {
-                (row.key, (row.calls, row.prompt_tokens, row.completion_tokens, row.cost_usd.to_string()))
+                let tokens = (row.prompt_tokens, row.completion_tokens);
+                (row.key, (row.calls, tokens, row.unpriced_calls, row.cost_usd.to_string()))
             })
             .collect();
         let statement = format!(
-            "SELECT ifnull({column}, ''), count(*), sum(prompt_tokens), sum(completion_tokens), sum(cost_usd)
+            "SELECT ifnull({column}, ''), count(*), sum(prompt_tokens), sum(completion_tokens), sum(unpriced), sum(cost_usd)
              FROM model_calls GROUP BY 1"
         );
         let number = |text: &str| text.parse().expect("a number");
         let found: BTreeMap<String, _> = rows(&reader, &statement)
             .into_iter()
             .map(|row| {
-                let cost: f64 = row[4].parse().expect("a number");
-                (row[0].clone(), (number(&row[1]), number(&row[2]), number(&row[3]), cost.to_string()))
+                let cost: f64 = row[5].parse().expect("a number");
+                let tokens = (number(&row[2]), number(&row[3]));
+                (row[0].clone(), (number(&row[1]), tokens, number(&row[4]), cost.to_string()))
             })
             .collect();
         assert_eq!(found, expect);
