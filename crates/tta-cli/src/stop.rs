@@ -1,7 +1,10 @@
 //! Being told to stop.
 
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::Poll;
 use std::{io, thread};
 
 /// Waits for Ctrl-C, or for what a supervisor sends to end a process. It never comes where signals cannot be
@@ -32,19 +35,41 @@ async fn terminated() {
     std::future::pending().await
 }
 
+/// Does something each time that the process is told to stop, which does not end it any more; from when this returns.
+///
+/// # Errors
+///
+/// When the system has no room for the thread that listens.
+pub(crate) fn each_time(mut work: impl FnMut() + Send + 'static) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (listens, listening) = mpsc::channel();
+    let listener = async move {
+        loop {
+            let mut told = pin!(told_to_stop());
+            // It listens from when it is polled first.
+            let first = poll_fn(|cx| Poll::Ready(told.as_mut().poll(cx))).await;
+            // Whoever waited for it may have gone on.
+            let _ = listens.send(());
+            if first.is_pending() {
+                told.await;
+            }
+            work();
+        }
+    };
+    thread::Builder::new().name(String::from("signals")).spawn(move || runtime.block_on(listener))?;
+    // Without the thread there is nobody to wait for.
+    let _ = listening.recv();
+    Ok(())
+}
+
 /// Tells from now on whether it was asked to stop, for work that looks now and then.
 ///
 /// # Errors
 ///
 /// When the system has no room for the thread that listens.
 pub(crate) fn listen() -> io::Result<Arc<AtomicBool>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let asked = Arc::new(AtomicBool::new(false));
     let ask = asked.clone();
-    let listener = move || {
-        runtime.block_on(told_to_stop());
-        ask.store(true, Ordering::Relaxed);
-    };
-    thread::Builder::new().name(String::from("signals")).spawn(listener)?;
+    each_time(move || ask.store(true, Ordering::Relaxed))?;
     Ok(asked)
 }

@@ -19,7 +19,7 @@ use super::text::{Report, Summary, aggregate, keywords, prompt, read, statistics
 /// The name of the workflow.
 pub(super) const NAME: Text = Text::Static("document");
 /// How long a report may take to be a quick one.
-const SOON: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_secs(5);
 /// The window of the objectives: a demo is watched for minutes, not for days.
 const HOUR: Duration = Duration::from_secs(3_600);
 /// How many keywords a report has at most.

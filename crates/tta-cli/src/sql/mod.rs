@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tta::server::Reader;
-use tta::server::sql::{Interrupt, Sql};
+use tta::server::sql::Sql;
 
 use crate::export::wanted::check_store;
 use crate::serve::data_directory;
-use crate::stop::told_to_stop;
+use crate::stop;
 
 /// What `tta sql` can be told.
 #[derive(Debug, Args)]
@@ -66,7 +66,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let sql = Sql::open(reader.clone())?;
     let mut prepared = sql.prepare(&statement)?;
     let mut writer = write::Writer::new(format, prepared.columns(), io::stdout().lock())?;
-    interrupt_when_told(sql.interrupt())?;
+    // Ctrl-C ends the statement rather than the process, so that what was found so far is written whole.
+    let interrupt = sql.interrupt();
+    stop::each_time(move || interrupt.interrupt())?;
     let limit = arguments.timeout;
     prepared.run(limit, |row| writer.row(row))?;
     writer.finish()?;
@@ -94,18 +96,4 @@ fn statement(arguments: &Arguments) -> io::Result<Option<String>> {
             Ok(Some(statement))
         }
     }
-}
-
-/// Lets Ctrl-C end the statement rather than the process, so that what was found so far is written whole.
-fn interrupt_when_told(interrupt: Interrupt) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            loop {
-                told_to_stop().await;
-                interrupt.interrupt();
-            }
-        });
-    });
-    Ok(())
 }

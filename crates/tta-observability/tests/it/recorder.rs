@@ -262,7 +262,7 @@ fn what_ended_before_a_flush_is_handed_over_while_others_go_on() {
     let flushed: Vec<_> = (0..5)
         .map(|_| {
             let before = ended.load(Ordering::SeqCst);
-            let flushed = guard.flush(SECOND * 10);
+            let flushed = guard.flush(SECOND * 60);
             let after = counting.0.load(Ordering::SeqCst) + guard.counts().dropped_total();
             (flushed, before, after)
         })
