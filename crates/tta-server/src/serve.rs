@@ -162,7 +162,7 @@ pub async fn serve(config: ServerConfig) -> Result<Handle, ServeError> {
     let store = Arc::new(opened.map_err(|_| ServeError::Unexpected)??);
     let (stop, stopped) = watch::channel(false);
     let receiver = Arc::new(Receiver::new(store, config.limits.clone(), Health::new(stopped.clone())));
-    let questions = ApiState::new(receiver.store.reader()).ending_with(stopped.clone());
+    let questions = ApiState::new(receiver.store.reader());
     let cut = CancellationToken::new();
     let mut handle = Handle {
         grpc: grpc.1,

@@ -20,7 +20,7 @@ use axum::http::{Request, Uri};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use serde::Serialize;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
@@ -39,8 +39,6 @@ pub struct ApiState {
     reader: Reader,
     live: Live,
     turns: Arc<Semaphore>,
-    /// Becomes true when the server ends, if it is part of one.
-    stop: watch::Receiver<bool>,
     tasks: TaskTracker,
 }
 
@@ -50,13 +48,7 @@ impl ApiState {
     pub fn new(reader: Reader) -> Self {
         let cores = available_parallelism().map_or(1, NonZero::get);
         let turns = Arc::new(Semaphore::new(cores * QUESTIONS_PER_CORE));
-        let stop = watch::Sender::new(false).subscribe();
-        Self { reader, live: Live::default(), turns, stop, tasks: TaskTracker::new() }
-    }
-
-    /// The same, whose answers that go on for ever end when a server is told to stop.
-    pub(crate) fn ending_with(self, stop: watch::Receiver<bool>) -> Self {
-        Self { stop, ..self }
+        Self { reader, live: Live::default(), turns, tasks: TaskTracker::new() }
     }
 
     /// What works for this API, so that its end can be waited for.

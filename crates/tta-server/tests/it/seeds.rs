@@ -7,10 +7,11 @@ use crate::asserted;
 
 fn replay(target: &str, assert: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus-seeds").join(target);
-    let seeds: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let seeds: Vec<_> =
+        fs::read_dir(&folder).expect("it is there").map(|entry| entry.expect("it is read").path()).collect();
     assert!(seeds.len() >= 3, "{} holds too few seeds", folder.display());
     for seed in seeds {
-        assert(&fs::read(seed).unwrap());
+        assert(&fs::read(seed).expect("it is read"));
     }
 }
 

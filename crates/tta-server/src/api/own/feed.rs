@@ -96,12 +96,7 @@ pub(super) async fn live(
     let mut feed = Feed { state, filter, receiver, since, told: after.clone(), ready: VecDeque::new() };
     feed.ready.extend(event(None, Some(&after)));
     let events = stream::unfold(feed, async |mut feed| {
-        let mut stop = feed.state.stop.clone();
-        let event = tokio::select! {
-            // Without a server there is nothing that ends it.
-            Ok(_) = stop.wait_for(|stop| *stop) => None,
-            event = feed.next() => event,
-        }?;
+        let event = feed.next().await?;
         Some((Ok(event), feed))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
