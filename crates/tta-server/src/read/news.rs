@@ -1,26 +1,29 @@
 //! What was written since somebody looked last.
+//!
+//! It is read from the parts of traces, which keep their numbers and their order. The index does not: its runs are put together while
+//! somebody may be on the way through them.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 use tta_model::TraceId;
 
 use super::snapshot::Snapshot;
 use super::{ReadError, Reader};
-use crate::store::ids;
-use crate::store::run::{self, Row};
+use crate::store::{block, ids};
 use crate::wire::span::ERROR;
+use crate::wire::{Glance, glance};
 
-/// How many runs are read at once.
-const RUNS: i64 = 256;
+/// How many parts are read at once.
+const PARTS: i64 = 4_096;
 
 /// Up to where somebody has looked. The later one is the greater.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
     pub(crate) file: String,
-    pub(crate) run: i64,
+    /// The last part of a trace in it.
+    pub(crate) part: i64,
 }
 
 /// What came of one trace.
@@ -49,7 +52,7 @@ pub struct NewTrace {
 /// What is new, as far as it was read at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct News {
-    /// The traces, in the order in which they came.
+    /// The traces by their start, of those that were read at once.
     pub traces: Vec<NewTrace>,
     /// Up to where this is.
     pub seen: Seen,
@@ -65,11 +68,11 @@ pub struct News {
 pub fn seen(reader: &Reader) -> Result<Seen, ReadError> {
     let Some(newest) = reader.shared.segments().pop() else { return Ok(Seen::default()) };
     let file = newest.name();
-    let Some(snapshot) = reader.snapshot(&newest)? else { return Ok(Seen { file, run: i64::MAX }) };
+    let Some(snapshot) = reader.snapshot(&newest)? else { return Ok(Seen { file, part: i64::MAX }) };
     let last =
-        snapshot.file().query_row("SELECT ifnull(max(id), 0) FROM run", [], |row| row.get(0)).map(Some);
+        snapshot.file().query_row("SELECT ifnull(max(id), 0) FROM part", [], |row| row.get(0)).map(Some);
     drop(snapshot);
-    Ok(Seen { file, run: reader.tolerate(&newest, last)?.unwrap_or(i64::MAX) })
+    Ok(Seen { file, part: reader.tolerate(&newest, last)?.unwrap_or(i64::MAX) })
 }
 
 /// Reads what was written after a moment, in the order in which it came, and as much of it as is read at once.
@@ -91,69 +94,70 @@ pub(crate) fn news_between(reader: &Reader, since: &Seen, until: Option<&Seen>) 
             continue;
         }
         let Some(snapshot) = reader.snapshot(&segment)? else { continue };
-        let after = if file == seen.file { seen.run } else { 0 };
-        let last = until.filter(|until| until.file == file).map_or(i64::MAX, |until| until.run);
+        let after = if file == seen.file { seen.part } else { 0 };
+        let last = until.filter(|until| until.file == file).map_or(i64::MAX, |until| until.part);
         let answer = found.read(&snapshot, (after, last));
         // What is damaged is passed by.
         let last = reader.tolerate(&segment, answer.map(Some))?.unwrap_or(last);
-        seen = Seen { file, run: last };
-        if found.runs >= RUNS {
+        seen = Seen { file, part: last };
+        if found.parts >= PARTS {
             break;
         }
     }
-    Ok(News { traces: found.traces, seen, is_cut: found.runs >= RUNS })
+    found.traces.sort_by_key(|trace| trace.start_unix_nanos);
+    Ok(News { traces: found.traces, seen, is_cut: found.parts >= PARTS })
 }
 
 #[derive(Default)]
 struct Found {
     traces: Vec<NewTrace>,
     places: HashMap<TraceId, usize>,
-    runs: i64,
+    parts: i64,
 }
 
 impl Found {
-    /// Reads the runs of a file after one and up to another. Answers the last that it read.
+    /// Reads the parts of a file after one and up to another. Answers the last that it read.
     fn read(&mut self, snapshot: &Snapshot<'_>, (after, until): (i64, i64)) -> rusqlite::Result<i64> {
-        let query = "SELECT id, spans FROM run WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+        let query =
+            "SELECT id, block, offset, spans FROM part WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
         let mut all = snapshot.file().prepare_cached(query)?;
-        let mut found = all.query(params![after, until, RUNS - self.runs])?;
-        let mut last = after;
-        let mut rows = Vec::new();
-        let mut parts: HashMap<i64, Option<TraceId>> = HashMap::new();
-        let mut shapes: HashMap<u32, Names> = HashMap::new();
-        while let Some(written) = found.next()? {
-            last = written.get(0)?;
-            self.runs += 1;
-            if run::read(written.get_ref(1)?.as_blob()?, &mut rows).is_none() {
-                snapshot.report(&format!("run {last} of the index cannot be read"));
+        let mut rows = all.query(params![after, until, PARTS - self.parts])?;
+        let (mut last, mut raw) = (after, Vec::new());
+        while let Some(row) = rows.next()? {
+            last = row.get(0)?;
+            self.parts += 1;
+            let Some((trace, spans)) = ids(row.get_ref(3)?.as_blob()?) else {
+                snapshot.report(&format!("part {last} of a trace cannot be read"));
                 continue;
-            }
-            for row in &rows {
-                let trace = match parts.entry(row.part) {
-                    Entry::Occupied(known) => *known.get(),
-                    Entry::Vacant(new) => *new.insert(trace_of(snapshot, row.part)?),
-                };
-                let Some(trace) = trace else { continue };
-                let names = match shapes.entry(row.shape) {
-                    Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(new) => new.insert(names(snapshot, row.shape)?),
-                };
-                self.add(trace, row, names);
+            };
+            let Some(trace_id) = TraceId::new(trace) else { continue };
+            let block = snapshot.block(row.get(1)?)?;
+            let offset: i64 = row.get(2)?;
+            for (entry, span) in block::entries(&block, offset as usize).zip(spans) {
+                entry.write((trace, span), &mut raw);
+                let origin = snapshot.origin((entry.resource, entry.scope))?;
+                match glance(&raw) {
+                    Ok(found) => self.add(trace_id, (&raw, origin.service()), &found),
+                    Err(error) => snapshot.report(&format!("a span cannot be read: {error}")),
+                }
             }
         }
         Ok(last)
     }
 
-    fn add(&mut self, trace_id: TraceId, row: &Row, names: &Names) {
+    fn add(&mut self, trace_id: TraceId, (raw, service): (&[u8], &str), found: &Glance) {
+        // Both were checked when they came.
+        let start = found.start.cast_signed();
+        let duration = found.end.saturating_sub(found.start).cast_signed();
         let place = *self.places.entry(trace_id).or_insert_with(|| {
             self.traces.push(NewTrace {
                 trace_id,
-                service: names.service.clone(),
-                name: names.name.clone(),
-                workflow: names.workflow.clone(),
+                service: service.into(),
+                name: found.name.text(raw).into(),
+                workflow: Arc::default(),
                 has_root: false,
-                start_unix_nanos: row.start,
-                duration_nanos: row.duration,
+                start_unix_nanos: start,
+                duration_nanos: duration,
                 spans: 0,
                 errors: 0,
             });
@@ -161,44 +165,18 @@ impl Found {
         });
         let trace = &mut self.traces[place];
         trace.spans += 1;
-        trace.errors += u64::from(row.status == ERROR);
-        if trace.workflow.is_empty() {
-            trace.workflow = names.workflow.clone();
+        trace.errors += u64::from(found.status == ERROR);
+        if trace.workflow.is_empty() && !found.workflow.is_empty() {
+            trace.workflow = found.workflow.text(raw).into();
         }
-        if row.is_root && !trace.has_root {
-            (trace.service, trace.name, trace.has_root) = (names.service.clone(), names.name.clone(), true);
-            (trace.start_unix_nanos, trace.duration_nanos) = (row.start, row.duration);
+        if found.parent == 0 && !trace.has_root {
+            (trace.service, trace.name) = (service.into(), found.name.text(raw).into());
+            (trace.start_unix_nanos, trace.duration_nanos, trace.has_root) = (start, duration, true);
         } else if !trace.has_root {
             let end = trace.start_unix_nanos.saturating_add(trace.duration_nanos);
-            let end = end.max(row.start.saturating_add(row.duration));
-            trace.start_unix_nanos = trace.start_unix_nanos.min(row.start);
+            let end = end.max(start.saturating_add(duration));
+            trace.start_unix_nanos = trace.start_unix_nanos.min(start);
             trace.duration_nanos = end.saturating_sub(trace.start_unix_nanos);
         }
     }
-}
-
-/// What a span is called, and who made it.
-#[derive(Clone, Default)]
-struct Names {
-    service: Arc<str>,
-    name: Arc<str>,
-    workflow: Arc<str>,
-}
-
-fn trace_of(snapshot: &Snapshot<'_>, part: i64) -> rusqlite::Result<Option<TraceId>> {
-    let mut find = snapshot.file().prepare_cached("SELECT spans FROM part WHERE id = ?1")?;
-    let found = find.query_row([part], |row| Ok(ids(row.get_ref(0)?.as_blob()?).map(|(trace, _)| trace)));
-    Ok(found.optional()?.flatten().and_then(TraceId::new))
-}
-
-fn names(snapshot: &Snapshot<'_>, shape: u32) -> rusqlite::Result<Names> {
-    let mut find =
-        snapshot.file().prepare_cached("SELECT service, name, workflow FROM shape WHERE id = ?1")?;
-    let words = find.query_row([shape], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
-    let (service, name, workflow) = words.unwrap_or((0, 0, 0));
-    Ok(Names {
-        service: snapshot.text(service)?,
-        name: snapshot.text(name)?,
-        workflow: snapshot.text(workflow)?,
-    })
 }

@@ -5,7 +5,7 @@
 //! written in place of them.
 //!
 //! It happens with the sums by minute, and only to runs that were in the sums before: so no run is moved from one side of what they
-//! go up to to the other, and whoever follows what comes has seen them. After a restart those that were in memory stay small.
+//! go up to to the other. After a restart those that were in memory stay small.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +20,14 @@ const SMALL: usize = run::LONGEST / 2;
 const ENOUGH: usize = run::LONGEST - run::LONGEST / 8;
 /// With how many rows in memory, some megabytes, the sums are due.
 const DUE: usize = 8_192;
+/// How many more there are when they are due again, if what there is could not be put together.
+const AGAIN: usize = DUE / 4;
 /// With how many rows whatever there is is put together.
 const MOST: usize = 16_384;
+/// So many hashes take as much memory as a row.
+const HASHES_OF_A_ROW: usize = 8;
+/// A run with more hashes stays as it is: a few such would fill the memory.
+const MOST_HASHES: usize = 4_096;
 
 /// Writes runs.
 pub(super) struct RunWriter {
@@ -68,7 +74,16 @@ struct SmallRun {
 #[derive(Default)]
 pub(super) struct SmallRuns {
     of: BTreeMap<u32, Vec<SmallRun>>,
-    rows: usize,
+    /// What they take, in rows.
+    weight: usize,
+    /// With how much the sums were written last.
+    tried: usize,
+}
+
+impl SmallRun {
+    fn weight(&self) -> usize {
+        self.rows.len() + self.hashes.len() / HASHES_OF_A_ROW
+    }
 }
 
 impl SmallRuns {
@@ -80,14 +95,18 @@ impl SmallRuns {
         let mut hashes: Vec<u64> = hashes.collect();
         hashes.sort_unstable();
         hashes.dedup();
+        if hashes.len() > MOST_HASHES {
+            return;
+        }
         hashes.shrink_to_fit();
-        self.rows += rows.len();
-        self.of.entry(service).or_default().push(SmallRun { id, rows: rows.to_vec(), hashes });
+        let run = SmallRun { id, rows: rows.to_vec(), hashes };
+        self.weight += run.weight();
+        self.of.entry(service).or_default().push(run);
     }
 
     /// Whether so much waits that the sums should be written, so that it can be put together.
     pub(super) fn is_due(&self) -> bool {
-        self.rows >= DUE
+        self.weight >= DUE.max(self.tried + AGAIN)
     }
 
     /// Puts together the runs up to a number, as far as they fill one.
@@ -97,19 +116,20 @@ impl SmallRuns {
         writer: &mut RunWriter,
         last: i64,
     ) -> rusqlite::Result<()> {
-        let enough = if self.rows >= MOST { 0 } else { ENOUGH };
+        let enough = if self.weight >= MOST { 0 } else { ENOUGH };
         for (service, runs) in &mut self.of {
             let old = runs.partition_point(|run| run.id <= last);
             let mut taken = 0;
             while let Some(many) = fill(&runs[taken..old], enough) {
                 let these = &runs[taken..taken + many];
                 replace(file, writer, *service, these)?;
-                self.rows -= these.iter().map(|run| run.rows.len()).sum::<usize>();
+                self.weight -= these.iter().map(SmallRun::weight).sum::<usize>();
                 taken += many;
             }
             runs.drain(..taken);
         }
         self.of.retain(|_, runs| !runs.is_empty());
+        self.tried = self.weight;
         Ok(())
     }
 }
@@ -171,6 +191,25 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_is_bounded_and_not_tried_again_and_again() {
+        let file = Connection::open_in_memory().expect("it opens");
+        file.execute_batch(include_str!("schema/1_spans.sql")).expect("it is SQL");
+        let (mut writer, mut small) = (RunWriter::new(), SmallRuns::default());
+        small.add((1, 1), &[Row::default()], 0..MOST_HASHES as u64 + 1);
+        assert_eq!(small.weight, 0);
+        let hashes = (DUE * HASHES_OF_A_ROW / MOST_HASHES) as u32;
+        for service in 0..hashes {
+            assert!(!small.is_due());
+            small.add((2, service), &[Row::default()], 0..MOST_HASHES as u64);
+        }
+        assert!(small.is_due());
+        // Each is the only one of its service.
+        small.put_together(&file, &mut writer, 2).expect("there is room");
+        assert!(!small.is_due());
+        assert_eq!(small.of.len(), hashes as usize);
+    }
+
+    #[test]
     fn only_runs_that_were_in_the_sums_are_put_together() {
         let file = Connection::open_in_memory().expect("it opens");
         file.execute_batch(include_str!("schema/1_spans.sql")).expect("it is SQL");
@@ -187,9 +226,9 @@ mod tests {
         };
         small.put_together(&file, &mut writer, 12).expect("there is room");
         assert_eq!(ids()[..3], [(10, 500), (11, 50), (12, 50)]);
-        assert_eq!((ids().len(), small.rows), (11, 500));
+        assert_eq!((ids().len(), small.weight), (11, 500));
         small.put_together(&file, &mut writer, 20).expect("there is room");
         assert_eq!(ids(), [(10, 500), (20, 500)]);
-        assert_eq!((small.rows, small.of.len()), (0, 0));
+        assert_eq!((small.weight, small.of.len()), (0, 0));
     }
 }

@@ -190,8 +190,10 @@ fn any_value(buffer: &[u8], message: Slice) -> Result<Found, Rejection> {
             (3, Wire::Varint(int)) => Found::Int(int.cast_signed()),
             (4, Wire::Fixed64(bits)) => Found::Float(f64::from_bits(bits)),
             _ => {
-                schema::check_field(buffer, schema.kind(number), value, 2)?;
-                Found::Other
+                let kind = schema.kind(number);
+                schema::check_field(buffer, kind, value, 2)?;
+                // What nobody knows is passed by, and takes nothing away.
+                if matches!(kind, Kind::Any) { found } else { Found::Other }
             }
         };
     }
@@ -247,4 +249,18 @@ fn take_attribute(
         span.words[word as usize] = text;
     }
     Ok(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_nobody_knows_takes_no_value_away() {
+        // A key, and a value that is a text and has a field 50.
+        let buffer = [0x0a, 1, b'k', 0x12, 7, 0x0a, 2, b'm', b'9', 0x90, 0x03, 1];
+        let (key, found) = attribute(&buffer, Slice::all(&buffer)).expect("it is protobuf");
+        let Found::Text(text) = found else { panic!("{found:?}") };
+        assert_eq!((key.of(&buffer), text.of(&buffer)), (&b"k"[..], &b"m9"[..]));
+    }
 }

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use tta_server::read::{self, ALWAYS, RedBy, RedQuery, SpanQuery};
 use tta_server::{Reader, Store};
 
-use super::support::{id, open, put, request, settle, span};
+use super::support::{open, put, request, settle, span};
 
 const COMMITS: u64 = 400;
 /// After how many commits everything is summed up.
@@ -72,16 +72,26 @@ fn who_follows_what_comes_is_told_of_each_trace_once() {
     let directory = tempfile::tempdir().expect("there is room");
     let store = open(directory.path());
     let reader = store.reader();
+    let news = |seen: &read::Seen| {
+        let news = read::news(&reader, seen).expect("it is read");
+        (news.traces.iter().map(|new| new.trace_id.get()).collect::<Vec<_>>(), news.seen)
+    };
     let mut seen = read::seen(&reader).expect("it is read");
+    let mut kept = Vec::new();
     for number in 0..COMMITS / 2 {
+        kept.push(seen.clone());
         commit(&store, number);
-        let news = read::news(&reader, &seen).expect("it is read");
-        let traces: Vec<_> = news.traces.iter().map(|new| new.trace_id).collect();
-        assert_eq!(traces, [id(u128::from(number) + 1)]);
-        seen = news.seen;
+        let traces;
+        (traces, seen) = news(&seen);
+        assert_eq!(traces, [u128::from(number) + 1]);
         if (number + 1) % OFTEN == 0 {
             settle(&store);
         }
+    }
+    // Also who comes back after the runs before and behind the mark are one.
+    for (number, seen) in kept.iter().enumerate() {
+        let traces: Vec<u128> = (number as u128 + 1..=u128::from(COMMITS / 2)).collect();
+        assert_eq!(news(seen).0, traces);
     }
     let (_, largest) = runs(directory.path());
     assert!(largest > 400, "{largest}");

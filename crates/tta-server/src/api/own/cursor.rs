@@ -40,12 +40,12 @@ pub(super) fn read_logs(text: &str) -> Result<LogCursor, ApiError> {
 }
 
 pub(super) fn write_seen(seen: &Seen) -> String {
-    format!("{}{SEPARATOR}{}", seen.run, seen.file)
+    format!("{}{SEPARATOR}{}", seen.part, seen.file)
 }
 
 pub(super) fn read_seen(text: &str) -> Option<Seen> {
-    let (run, file) = text.split_once(SEPARATOR)?;
-    Some(Seen { run: run.parse().ok()?, file: file.to_owned() })
+    let (part, file) = text.split_once(SEPARATOR)?;
+    Some(Seen { part: part.parse().ok()?, file: file.to_owned() })
 }
 
 fn wrong(text: &str) -> ApiError {
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(read_traces(&write_traces(&cursor)), Ok(cursor));
         let cursor = LogCursor { time_unix_nanos: 9, file: String::from("a_b"), id: 3 };
         assert_eq!(read_logs(&write_logs(&cursor)), Ok(cursor));
-        let seen = Seen { file: String::from("2026-11-20.003.sqlite"), run: i64::MAX };
+        let seen = Seen { file: String::from("2026-11-20.003.sqlite"), part: i64::MAX };
         assert_eq!(read_seen(&write_seen(&seen)), Some(seen));
         assert_eq!(read_seen("x"), None);
         assert!(read_traces("1_2").is_err() && read_logs("x").is_err());
