@@ -1,6 +1,7 @@
 //! The `tta` command.
 #![expect(clippy::print_stderr, reason = "a command talks to its user")]
 
+mod address;
 mod assets;
 mod completions;
 mod cost;

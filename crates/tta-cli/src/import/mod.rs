@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::ProgressBar;
 
-use crate::progress;
+use crate::{address, progress};
 use batch::Batch;
 use document::Documents;
 use sender::{Outcome, Sender};
@@ -39,12 +39,7 @@ pub(crate) struct Arguments {
 
 /// Sends all, tells what was accepted, and fails if not all was.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let token = match &arguments.token_env {
-        Some(variable) => Some(std::env::var(variable).map_err(|_| {
-            format!("the variable {variable} holds no token; set it, or leave out --token-env")
-        })?),
-        None => None,
-    };
+    let token = arguments.token_env.as_deref().map(address::token).transpose()?;
     let mut sender = Sender::new(&arguments.url, token)?;
     let (mut input, size) = open(&arguments.file)?;
     check_format(&mut input, &arguments.file)?;

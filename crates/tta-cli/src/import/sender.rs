@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::batch::{Part, request};
 use super::signal::Signal;
+use crate::address;
 
 /// How long to wait if the server does not say.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -101,23 +102,15 @@ struct Status {
 
 impl Sender {
     pub(super) fn new(url: &str, token: Option<String>) -> Result<Self, Box<dyn Error>> {
-        let example = "write it as http://127.0.0.1:4318";
-        let parsed = Url::parse(url).map_err(|error| format!("`{url}` is no address: {error}; {example}"))?;
-        if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(format!("`{url}` is not of HTTP; {example}").into());
-        }
+        let parsed = address::parse(url, "http://127.0.0.1:4318")?;
         let folder = parsed.path().trim_end_matches('/');
         let urls = Signal::ALL.map(|signal| {
             let mut url = parsed.clone();
             url.set_path(&format!("{folder}/{}", signal.path()));
             url
         });
-        let mut builder = Client::builder().timeout(PATIENCE);
-        // What is on this machine is reached without a proxy.
-        if matches!(parsed.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
-            builder = builder.no_proxy();
-        }
-        Ok(Self { client: builder.build()?, urls, token, outcome: Outcome::default() })
+        let client = address::client(&parsed).timeout(PATIENCE).build()?;
+        Ok(Self { client, urls, token, outcome: Outcome::default() })
     }
 
     /// Sends records of some lines, all of one signal. A request that is refused is sent again in halves, so that one bad line costs itself alone.
@@ -204,12 +197,7 @@ fn unreachable(url: &Url, error: &reqwest::Error) -> String {
     if error.is_connect() {
         return format!("nobody listens at {url}; start `tta serve`, or name a server with --url");
     }
-    // The last cause says what happened, and the ones above only where.
-    let mut cause: &dyn Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    format!("the request to {url} failed: {cause}")
+    format!("the request to {url} failed: {}", address::cause(error))
 }
 
 /// What the server says is wrong.

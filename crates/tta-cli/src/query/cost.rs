@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut parameters = vec![("by", arguments.by.clone())];
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     push(&mut parameters, "start", arguments.since.map(|since| now.saturating_sub(since).as_nanos()));
-    let found = arguments.source.get("/api/tta/v1/cost", &parameters)?;
+    let found = arguments.source.get("/api/tta/v1/cost", &parameters, "rows")?;
     if arguments.json {
         return print_json(&found);
     }

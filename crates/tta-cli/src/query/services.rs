@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 
 /// Shows the services.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let found = arguments.source.get("/api/tta/v1/services", &[])?;
+    let found = arguments.source.get("/api/tta/v1/services", &[], "services")?;
     if arguments.json {
         return print_json(&found);
     }

@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     push(&mut parameters, "start", Some(now.saturating_sub(arguments.since).as_nanos()));
     push(&mut parameters, "service", arguments.service.as_ref());
     push(&mut parameters, "name", arguments.name.as_ref());
-    let found = arguments.source.get("/api/tta/v1/slo", &parameters)?;
+    let found = arguments.source.get("/api/tta/v1/slo", &parameters, "objectives")?;
     if arguments.json {
         return print_json(&found);
     }

@@ -5,13 +5,19 @@ use std::path::PathBuf;
 
 use clap::Args;
 use http::Uri;
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, ClientBuilder, RequestBuilder};
 use serde_json::Value;
 use tta::server::Reader;
 use tta::server::api::ApiState;
 
+use crate::address;
+use crate::export::wanted::check_store;
+use crate::render::prices::name;
+
 /// The server that is asked if nothing else is said: one that runs here.
 const DEFAULT_URL: &str = "http://127.0.0.1:16686";
+/// How many characters are shown of an answer that is no JSON.
+const MOST_SAID: usize = 200;
 
 /// What is asked: a server, or a folder.
 #[derive(Debug, Args)]
@@ -40,30 +46,64 @@ impl Server {
         self.url.as_deref().unwrap_or(DEFAULT_URL).trim_end_matches('/')
     }
 
+    /// What asks it.
+    pub(super) fn client(&self) -> Result<ClientBuilder, String> {
+        Ok(address::client(&address::parse(self.url(), DEFAULT_URL)?))
+    }
+
     /// A question to it.
-    pub(super) fn request(&self, client: &Client, address: &str) -> Result<RequestBuilder, Box<dyn Error>> {
+    pub(super) fn request(&self, client: &Client, address: &str) -> Result<RequestBuilder, String> {
         let request = client.get(format!("{}{address}", self.url()));
         let Some(variable) = &self.token_env else { return Ok(request) };
-        let token = std::env::var(variable)
-            .map_err(|_| format!("the environment variable {variable} has no token"))?;
-        Ok(request.bearer_auth(token))
+        Ok(request.bearer_auth(address::token(variable)?))
     }
 
     /// What is said when it does not answer, without what else could be asked.
     pub(super) fn unreachable(&self, error: &reqwest::Error) -> String {
-        let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        let cause = address::cause(error);
         format!("cannot ask {}: {cause}; start `tta serve`, or name a server with --url", self.url())
+    }
+
+    /// What the server says is wrong, and what it says to do.
+    pub(super) fn refusal(&self, status: u16, body: &[u8]) -> String {
+        let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+        let error = &answer["error"];
+        match (error["message"].as_str(), error["hint"].as_str()) {
+            (Some(message), Some(hint)) if !hint.is_empty() => format!("{message}; {hint}"),
+            (Some(message), _) => message.to_owned(),
+            _ if matches!(status, 401 | 403) => self.no_entry(status, body),
+            _ => format!("the answer has status {status} and is not of a server of TTA; look at the address"),
+        }
+    }
+
+    fn no_entry(&self, status: u16, body: &[u8]) -> String {
+        let text = String::from_utf8_lossy(body);
+        let line = text.lines().next().unwrap_or_default().trim();
+        let said = match line {
+            // A page is for browsers.
+            "" => format!("status {status}"),
+            page if page.starts_with('<') => format!("status {status}"),
+            line => name(&line.chars().take(MOST_SAID).collect::<String>()).into_owned(),
+        };
+        let url = self.url();
+        format!("{url} does not let us in: {said}; name the variable that holds its token with --token-env")
     }
 }
 
 impl Source {
-    /// Asks one question, and answers with what is an answer.
-    pub(super) fn get(&self, path: &str, parameters: &[(&str, String)]) -> Result<Value, Box<dyn Error>> {
+    /// Asks one question, and answers with what is an answer: an object that has the `member`.
+    pub(super) fn get(
+        &self,
+        path: &str,
+        parameters: &[(&str, String)],
+        member: &str,
+    ) -> Result<Value, Box<dyn Error>> {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
         let address = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (status, body) = match &self.data {
             Some(folder) => {
+                check_store(folder)?;
                 let state = ApiState::new(Reader::open(folder)?);
                 let address: Uri = address.parse()?;
                 let (status, body) = runtime.block_on(state.ask(&address));
@@ -71,28 +111,17 @@ impl Source {
             }
             None => runtime.block_on(self.fetch(&address))?,
         };
-        let answer: Option<Value> = serde_json::from_slice(&body).ok();
-        match answer {
-            Some(answer) if status == 200 => Ok(answer),
-            answer => Err(refusal(status, &answer.unwrap_or_default()).into()),
+        match serde_json::from_slice::<Value>(&body) {
+            Ok(answer) if status == 200 && answer.get(member).is_some() => Ok(answer),
+            _ => Err(self.server.refusal(status, &body).into()),
         }
     }
 
     async fn fetch(&self, address: &str) -> Result<(u16, Vec<u8>), Box<dyn Error>> {
-        let request = self.server.request(&Client::new(), address)?;
+        let request = self.server.request(&self.server.client()?.build()?, address)?;
         let failed =
             |error: reqwest::Error| format!("{} or a folder with --data", self.server.unreachable(&error));
         let response = request.send().await.map_err(failed)?;
         Ok((response.status().as_u16(), response.bytes().await.map_err(failed)?.to_vec()))
-    }
-}
-
-/// What the server says is wrong, and what it says to do.
-pub(super) fn refusal(status: u16, answer: &Value) -> String {
-    let error = &answer["error"];
-    match (error["message"].as_str(), error["hint"].as_str()) {
-        (Some(message), Some(hint)) if !hint.is_empty() => format!("{message}; {hint}"),
-        (Some(message), _) => message.to_owned(),
-        _ => format!("the answer has status {status} and is not of a server of TTA; look at the address"),
     }
 }

@@ -7,11 +7,12 @@ use std::time::{Duration, UNIX_EPOCH};
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use futures::StreamExt;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Response};
 use serde_json::Value;
 use sse_stream::{Sse, SseByteStream};
 
-use super::source::{Server, refusal};
+use super::source::Server;
 use super::{Parameters, is_coloured, number, push, text};
 use crate::render::{self, duration};
 use crate::stop::told_to_stop;
@@ -22,6 +23,10 @@ const LAST_EVENT_ID: &str = "last-event-id";
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// How long a connection may be silent; the server says something every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(45);
+/// What the feed is.
+const EVENTS: &str = "text/event-stream";
+/// How wide a column of names gets. One long name must not push what comes after it out of sight for good.
+const WIDEST: usize = 60;
 
 /// What `tta tail` can be told.
 #[derive(Debug, Args)]
@@ -81,13 +86,14 @@ async fn follow(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(arguments.filters.parameters()).finish();
     let mut tail = Tail {
         server: &arguments.server,
-        client: Client::builder().read_timeout(SILENCE).connect_timeout(SILENCE).build()?,
+        client: arguments.server.client()?.read_timeout(SILENCE).connect_timeout(SILENCE).build()?,
         address: format!("/api/tta/v1/live?{query}"),
         mark: None,
+        pause: WAITS.0,
         lines: Lines { is_json: arguments.json, is_coloured: is_coloured(), widths: (0, 0) },
     };
     let url = arguments.server.url();
-    let mut response = tail.ask().await?.map_err(|error| arguments.server.unreachable(&error))?;
+    let mut response = tail.ask().await??;
     eprintln!("Following {url}; press Ctrl-C to stop.");
     loop {
         tail.show(response).await?;
@@ -104,37 +110,45 @@ struct Tail<'a> {
     address: String,
     /// Up to where the server told everything.
     mark: Option<String>,
+    /// How long is waited next.
+    pause: Duration,
     lines: Lines,
 }
 
 impl Tail<'_> {
-    /// Asks for the feed. The inner error says that nobody answers, which may pass; the outer one does not.
-    async fn ask(&self) -> Result<reqwest::Result<Response>, Box<dyn Error>> {
+    /// Asks for the feed. The inner error says that there is none now, which may pass; the outer one does not.
+    async fn ask(&self) -> Result<Result<Response, String>, String> {
         let mut request = self.server.request(&self.client, &self.address)?;
         if let Some(mark) = &self.mark {
             request = request.header(LAST_EVENT_ID, mark);
         }
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(self.server.unreachable(&error))),
         };
         let status = response.status().as_u16();
-        if status == 200 {
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        if status == 200 && kind.is_some_and(|kind| kind.starts_with(EVENTS)) {
             return Ok(Ok(response));
         }
-        let answer = response.json().await.unwrap_or_default();
-        Err(refusal(status, &answer).into())
+        let body = match status {
+            // It may never end, and is not shown.
+            200 => Default::default(),
+            _ => response.bytes().await.unwrap_or_default(),
+        };
+        let refusal = self.server.refusal(status, &body);
+        // A proxy answers for a server that starts.
+        if matches!(status, 200 | 429 | 500..) { Ok(Err(refusal)) } else { Err(refusal) }
     }
 
-    /// Asks until somebody answers.
-    async fn wait(&self) -> Result<Response, Box<dyn Error>> {
-        let (mut pause, longest) = WAITS;
+    /// Asks until there is a feed.
+    async fn wait(&mut self) -> Result<Response, String> {
         loop {
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(self.pause).await;
+            self.pause = (self.pause * 2).min(WAITS.1);
             if let Ok(response) = self.ask().await? {
                 return Ok(response);
             }
-            pause = (pause * 2).min(longest);
         }
     }
 
@@ -143,6 +157,8 @@ impl Tail<'_> {
         let mut events = SseByteStream::new(response.bytes_stream());
         while let Some(Ok(event)) = events.next().await {
             self.lines.show(&event)?;
+            // Only who tells something is back for good.
+            self.pause = WAITS.0;
             // After it is shown: what was not is told again.
             self.mark = event.id.or(self.mark.take());
         }
@@ -185,8 +201,8 @@ impl Lines {
         };
         let status = style(colour.on_default());
         let (service, name) = (text(&trace["service"]), text(&trace["name"]));
-        let (services, names) =
-            (self.widths.0.max(render::width(&service)), self.widths.1.max(render::width(&name)));
+        let widest = |before: usize, text: &str| before.max(render::width(text).min(WIDEST));
+        let (services, names) = (widest(self.widths.0, &service), widest(self.widths.1, &name));
         self.widths = (services, names);
         format!(
             "{dim}{}{dim:#}  {}  {}  {status}{word:<5}{status:#}  {:>7}  {:>5} {:<5}  {dim}{}{dim:#}",
@@ -250,6 +266,14 @@ mod tests {
             0,
             "11:06:40.123Z  a      digest  ok      12.3ms      1 span   00000000000000000000000000000abc",
         );
+    }
+
+    #[test]
+    fn a_long_name_is_cut() {
+        let mut lines = lines(false);
+        let line = lines.line(&trace(&"s".repeat(100_000), &"n".repeat(100_000), 0));
+        assert!(line.contains(&format!("  {}…  {}…  ok", "s".repeat(59), "n".repeat(59))), "{line}");
+        assert!(lines.line(&trace("shop", "digest", 0)).len() < 200);
     }
 
     #[test]

@@ -36,25 +36,31 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if id.is_empty() || id.len() > 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(format!("`{id}` is no id of a trace; give its 32 hexadecimal digits").into());
     }
+    if id.bytes().all(|byte| byte == b'0') {
+        return Err("no trace has an id of zeros only; `tta traces` lists what there is".into());
+    }
     if arguments.flame {
-        let graph = arguments.source.get(&format!("/api/tta/v1/traces/{id}/flame"), &[])?;
+        let path = format!("/api/tta/v1/traces/{id}/flame");
+        let graph = arguments.source.get(&path, &[], "frames").map_err(|error| unknown(error, id))?;
         return Ok(fold(&graph, &mut io::stdout().lock())?);
     }
-    let mut answer =
-        arguments.source.get(&format!("/api/v3/traces/{id}"), &[]).map_err(|error| {
-            match error.to_string().as_str() {
-                "No traces found" => {
-                    format!("nothing of trace {id} is stored; `tta traces` lists what there is").into()
-                }
-                _ => error,
-            }
-        })?;
+    let path = format!("/api/v3/traces/{id}");
+    let mut answer = arguments.source.get(&path, &[], "result").map_err(|error| unknown(error, id))?;
     let found = answer["result"].take();
     if arguments.json {
         return print_json(&found);
     }
     let width = terminal_size().map_or(DEFAULT_WIDTH, |(Width(columns), _)| usize::from(columns));
     print(&waterfall(&spans::of(&found), &WaterfallOptions { width, colour: is_coloured() }))
+}
+
+/// Says in the words of commands that there is no such trace.
+fn unknown(error: Box<dyn Error>, id: &str) -> Box<dyn Error> {
+    let said = error.to_string();
+    match said == "No traces found" || said.starts_with("nothing of trace ") {
+        true => format!("nothing of trace {id} is stored; `tta traces` lists what there is").into(),
+        false => error,
+    }
 }
 
 /// Writes a line for each frame that has time of its own.

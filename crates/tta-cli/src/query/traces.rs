@@ -121,7 +121,7 @@ fn find(arguments: &Arguments) -> Result<(Vec<Value>, bool), Box<dyn Error>> {
         let mut parameters = filters.clone();
         push(&mut parameters, "limit", Some((wanted - found.len()).min(PAGE)));
         push(&mut parameters, "cursor", cursor.as_ref());
-        let mut answer = arguments.source.get("/api/tta/v1/traces", &parameters)?;
+        let mut answer = arguments.source.get("/api/tta/v1/traces", &parameters, "traces")?;
         if let Value::Array(traces) = answer["traces"].take() {
             found.extend(traces);
         }

@@ -25,7 +25,7 @@ pub(crate) fn width(text: &str) -> usize {
 pub(crate) fn fit(text: &str, columns: usize) -> String {
     let width = text.width();
     if width <= columns {
-        return format!("{text}{:1$}", "", columns - width);
+        return text.to_owned() + &" ".repeat(columns - width);
     }
     let mut cut = String::new();
     let mut taken = 0;
@@ -39,7 +39,7 @@ pub(crate) fn fit(text: &str, columns: usize) -> String {
         taken = next;
     }
     cut.push_str(if columns == 0 { "" } else { "…" });
-    format!("{cut}{:1$}", "", columns.saturating_sub(taken + 1))
+    cut + &" ".repeat(columns.saturating_sub(taken + 1))
 }
 
 /// Control characters, and those that turn the direction of the text after them.
@@ -72,5 +72,8 @@ mod tests {
         check("abc", 1, "…");
         check("abc", 0, "");
         check("", 2, "  ");
+        // More than a format's width can be.
+        check("", 70_000, &" ".repeat(70_000));
+        check(&"a".repeat(70_001), 70_000, &format!("{}…", "a".repeat(69_999)));
     }
 }

@@ -142,6 +142,8 @@ fn what_is_wrong_is_told_with_what_to_do() {
         assert_eq!(ended.stderr.trim_end(), format!("error: {expect}"));
     };
     check(&["trace", "abc"], "nothing of trace abc is stored; `tta traces` lists what there is");
+    check(&["trace", "abc", "--flame"], "nothing of trace abc is stored; `tta traces` lists what there is");
+    check(&["trace", "0"], "no trace has an id of zeros only; `tta traces` lists what there is");
     check(&["trace", "xyz"], "`xyz` is no id of a trace; give its 32 hexadecimal digits");
     check(
         &["traces", "--min-duration", "5"],
@@ -150,5 +152,39 @@ fn what_is_wrong_is_told_with_what_to_do() {
     let ended = run(command(&["services", "--url", "http://127.0.0.1:9"]));
     assert!(ended.stderr.contains("start `tta serve`, or name a server with --url"), "{ended:?}");
     let ended = run(command(&["services", "--data", "/nowhere/at/all"]));
-    assert!(ended.stderr.starts_with("error: cannot use /nowhere/at/all: "), "{ended:?}");
+    ended.assert_failed(&["there is no folder /nowhere/at/all; name the one of `tta serve` with --data"]);
+    let empty = tempfile::tempdir().unwrap();
+    let ended = run(command(&["services", "--data", &empty.path().display().to_string()]));
+    ended.assert_failed(&["is not a store of `tta serve`"]);
+    let ended = run(command(&["services", "--url", "127.0.0.1:16686"]));
+    ended.assert_failed(&["is no address", "write it as http://127.0.0.1:16686"]);
+    let mut bad = command(&["services", "--token-env", "TTA_TEST_TOKEN"]);
+    bad.env("TTA_TEST_TOKEN", "line\n");
+    run(bad).assert_failed(&["TTA_TEST_TOKEN has is no token"]);
+}
+
+/// Asks a server that answers everything with this.
+fn ask_other(status: u16, body: &'static str) -> Ended {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let status = axum::http::StatusCode::from_u16(status).unwrap();
+    let routes = axum::Router::new().fallback(move || async move { (status, body) });
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    runtime.spawn(async move { axum::serve(listener, routes).await });
+    let mut command = command(&["services", "--url", &url]);
+    // What is on this machine is not asked for through a proxy, where nobody listens.
+    command.env("HTTP_PROXY", "http://127.0.0.1:9").env("http_proxy", "http://127.0.0.1:9");
+    run(command)
+}
+
+#[test]
+fn an_answer_of_somebody_else_is_told_from_an_empty_store() {
+    ask_other(200, "{}").assert_failed(&["not of a server of TTA; look at the address"]);
+    ask_other(404, "<p>no</p>").assert_failed(&["status 404 and is not of a server of TTA"]);
+    let hint = "name the variable that holds its token with --token-env";
+    ask_other(401, "").assert_failed(&["does not let us in: status 401", hint]);
+    ask_other(403, "the Host is not this server's")
+        .assert_failed(&["us in: the Host is not this server's", hint]);
+    let empty = ask_other(200, r#"{"services":[]}"#);
+    assert_eq!(empty.stdout, "Nothing is stored yet.\n", "{empty:?}");
 }
