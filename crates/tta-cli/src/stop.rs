@@ -35,31 +35,41 @@ async fn terminated() {
     std::future::pending().await
 }
 
-/// Does something each time that the process is told to stop, which does not end it any more; from when this returns.
+/// Does something when the process is told to stop, which does not end it any more; from when this returns. Told again, the
+/// process ends at once, since the work may never come to where it looks.
 ///
 /// # Errors
 ///
 /// When the system has no room for the thread that listens.
-pub(crate) fn each_time(mut work: impl FnMut() + Send + 'static) -> io::Result<()> {
+pub(crate) fn first_time(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (listens, listening) = mpsc::channel();
     let listener = async move {
-        loop {
-            let mut told = pin!(told_to_stop());
-            // It listens from when it is polled first.
-            let first = poll_fn(|cx| Poll::Ready(told.as_mut().poll(cx))).await;
-            // Whoever waited for it may have gone on.
-            let _ = listens.send(());
-            if first.is_pending() {
-                told.await;
-            }
-            work();
+        let mut told = pin!(told_to_stop());
+        // It listens from when it is polled first.
+        let first = poll_fn(|cx| Poll::Ready(told.as_mut().poll(cx))).await;
+        // Whoever waited for it may have gone on.
+        let _ = listens.send(());
+        if first.is_pending() {
+            told.await;
         }
+        let mut again = pin!(told_to_stop());
+        let second = poll_fn(|cx| Poll::Ready(again.as_mut().poll(cx))).await;
+        work();
+        if second.is_pending() {
+            again.await;
+        }
+        end();
     };
     thread::Builder::new().name(String::from("signals")).spawn(move || runtime.block_on(listener))?;
     // Without the thread there is nobody to wait for.
     let _ = listening.recv();
     Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "whoever asks twice does not want to wait for what is left")]
+fn end() -> ! {
+    std::process::exit(130)
 }
 
 /// Tells from now on whether it was asked to stop, for work that looks now and then.
@@ -70,6 +80,6 @@ pub(crate) fn each_time(mut work: impl FnMut() + Send + 'static) -> io::Result<(
 pub(crate) fn listen() -> io::Result<Arc<AtomicBool>> {
     let asked = Arc::new(AtomicBool::new(false));
     let ask = asked.clone();
-    each_time(move || ask.store(true, Ordering::Relaxed))?;
+    first_time(move || ask.store(true, Ordering::Relaxed))?;
     Ok(asked)
 }

@@ -85,6 +85,8 @@ trait Sink {
 #[derive(Default)]
 struct Written {
     traces: u64,
+    /// Found, and then given up by the server before they were read.
+    given_up: u64,
     spans: u64,
     log_records: u64,
     metric_points: u64,
@@ -100,11 +102,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     wanted::check_store(&directory)?;
     let reader = Reader::open(&directory)?;
     wanted::check_service(&reader, arguments.service.as_deref())?;
+    // A pipe is open only when somebody reads it; until then, Ctrl-C ends the process as the system does it.
+    let sink = plan.open(arguments.force)?;
     let asked_to_stop = match &arguments.out {
         Some(_) => stop::listen()?,
         None => Arc::default(),
     };
-    let sink = plan.open(arguments.force)?;
     let mut export = Export {
         reader,
         arguments,
@@ -122,6 +125,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     sink.finish().map_err(|error| failed(arguments, error))?;
     if let Some(path) = &arguments.out {
         tell(&written, &plan.signals, (path, arguments.json))?;
+    }
+    if written.given_up > 0 {
+        eprintln!("{} traces are left out: the server gave them up meanwhile.", written.given_up);
     }
     Ok(wanted::check_damage(&reader)?)
 }
@@ -168,6 +174,7 @@ impl Export<'_> {
             let stored = read::trace(&self.reader, id)?;
             // A server may have given it up since it was found.
             if stored.spans.is_empty() {
+                self.written.given_up += 1;
                 continue;
             }
             self.sink.trace(&stored).map_err(|error| failed(arguments, error))?;
@@ -243,11 +250,12 @@ fn points(stored: &StoredMetric) -> u64 {
 }
 
 fn tell(written: &Written, signals: &[Signal], (path, is_json): (&Path, bool)) -> io::Result<()> {
-    let Written { traces, spans, log_records, metric_points } = written;
+    let Written { traces, given_up, spans, log_records, metric_points } = written;
     let file = path.display().to_string();
     if is_json {
         let outcome = serde_json::json!({
             "traces": traces,
+            "traces_given_up": given_up,
             "spans": spans,
             "log_records": log_records,
             "metric_points": metric_points,

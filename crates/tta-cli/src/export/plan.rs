@@ -75,6 +75,7 @@ impl Plan {
     ///
     /// When one cannot be begun, or is there already and it is not forced.
     pub(super) fn open(&self, is_forced: bool) -> Result<Box<dyn Sink>, Box<dyn Error>> {
+        let mut tables = Tables::default();
         let files: Vec<(Signal, PathBuf)> = match &self.to {
             To::Standard => return Ok(Box::new(Lines::standard())),
             To::Lines(path) => return Ok(Box::new(Lines::file(Draft::new(path, is_forced)?))),
@@ -83,11 +84,11 @@ impl Plan {
                 if !folder.is_dir() {
                     let failed = |error| format!("cannot make the folder {}: {error}", folder.display());
                     fs::create_dir(folder).map_err(failed)?;
+                    tables.made(folder);
                 }
                 self.signals.iter().map(|signal| (*signal, folder.join(file(*signal)))).collect()
             }
         };
-        let mut tables = Tables::default();
         for (signal, path) in files {
             tables.begin(signal, Draft::new(&path, is_forced)?)?;
         }

@@ -4,6 +4,9 @@ use std::io::{self, BufRead};
 
 use super::signal::Signal;
 
+/// What some programs write before the first character.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Reads documents one after the other.
 pub(super) struct Documents<R> {
     input: R,
@@ -47,6 +50,9 @@ impl<R: BufRead> Documents<R> {
             self.lines += 1;
             if from == 0 {
                 line = self.lines;
+                if line == 1 && text.starts_with(BYTE_ORDER_MARK) {
+                    text.drain(..BYTE_ORDER_MARK.len());
+                }
                 if text.trim_ascii().is_empty() {
                     text.clear();
                     continue;
@@ -116,6 +122,7 @@ mod tests {
     fn a_document_ends_with_its_brackets() {
         check("", &[]);
         check("\n \n", &[]);
+        check("\u{feff}{}\n{}", &[(1, "{}\n"), (2, "{}")]);
         check("{}\n\n{}", &[(1, "{}\n"), (3, "{}")]);
         check("{\n\n \"a\": [\n]}\r\n{}", &[(1, "{\n\n \"a\": [\n]}\r\n"), (5, "{}")]);
         check("{\"a\":\"}{[\\\"{\"}\n{}", &[(1, "{\"a\":\"}{[\\\"{\"}\n"), (2, "{}")]);

@@ -68,10 +68,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut writer = write::Writer::new(format, prepared.columns(), io::stdout().lock())?;
     // Ctrl-C ends the statement rather than the process, so that what was found so far is written whole.
     let interrupt = sql.interrupt();
-    stop::each_time(move || interrupt.interrupt())?;
-    let limit = arguments.timeout;
-    prepared.run(limit, |row| writer.row(row))?;
-    writer.finish()?;
+    stop::first_time(move || interrupt.interrupt())?;
+    let ran: Result<(), Box<dyn Error>> = prepared.run(arguments.timeout, |row| writer.row(row));
+    // What was found until it was stopped is made whole, unless it cannot be written.
+    let is_open = |error: &Box<dyn Error>| writer.has_rows() && !error.is::<io::Error>();
+    if ran.as_ref().err().is_none_or(is_open) {
+        writer.finish()?;
+    }
+    ran?;
     match &reader.damage()[..] {
         [] => Ok(()),
         [first, ..] => Err(format!(

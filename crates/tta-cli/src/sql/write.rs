@@ -13,6 +13,8 @@ use crate::render::prices::name;
 
 /// How many rows a table shows.
 const MOST: usize = 1_000;
+/// How many characters of a value a table shows: beyond them, nobody reads, and the table takes long.
+const MOST_CHARACTERS: usize = 2_000;
 
 const RULE_BELOW_HEADER: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -90,6 +92,11 @@ impl<W: Write> Writer<W> {
         Ok(ControlFlow::Continue(()))
     }
 
+    /// Whether there was any row.
+    pub(super) fn has_rows(&self) -> bool {
+        self.rows > 0
+    }
+
     /// Writes what is left to write.
     pub(super) fn finish(self) -> io::Result<()> {
         let columns = &self.columns;
@@ -141,12 +148,18 @@ fn table(columns: &[String], rows: Vec<Vec<String>>, is_number: &[bool]) -> Stri
     table.trim_fmt()
 }
 
-/// A value as people read it, safe to be shown.
+/// A value as people read it, safe to be shown; a long one ends with `…`.
 fn shown(value: &Value<'_>) -> String {
     match value {
         Value::Null => String::from("-"),
-        Value::Text(text) => name(text).into_owned(),
-        Value::Blob(bytes) => format!("x'{}'", hex(bytes)),
+        Value::Text(text) => match text.char_indices().nth(MOST_CHARACTERS) {
+            Some((at, _)) => format!("{}…", name(&text[..at])),
+            None => name(text).into_owned(),
+        },
+        Value::Blob(bytes) => match bytes.get(..MOST_CHARACTERS / 2) {
+            Some(first) if first.len() < bytes.len() => format!("x'{}…", hex(first)),
+            _ => format!("x'{}'", hex(bytes)),
+        },
         number => plain(number),
     }
 }

@@ -1,14 +1,15 @@
 //! `tta sql`, beside a server.
 #![cfg(unix)]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::Stdio;
 
+use rustix::process::{Pid, kill_process};
 use serde_json::{Value, json};
 
 use crate::live::{Signal, send};
 use crate::serve::{start, stop};
-use crate::tta::{Ended, PATIENCE, Running, command, run};
+use crate::tta::{Ended, Owned, PATIENCE, Running, command, run, until};
 
 const START: u64 = 1_795_000_000_000_000_000;
 const ENDLESS: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)";
@@ -136,6 +137,39 @@ fn a_statement_comes_from_the_standard_input_and_ends_at_control_c() {
     running.line("{\"x\"");
     send(&running, Signal::INT);
     running.end().assert_failed(&["the statement was interrupted"]);
+}
+
+#[test]
+fn a_second_control_c_ends_what_nobody_reads() {
+    let data = tempfile::tempdir().unwrap();
+    let directory = data.path().display().to_string();
+    let (server, ..) = start(&directory);
+    stop(server, Signal::TERM);
+    // Lines that are longer than a pipe holds.
+    let endless = format!("{ENDLESS} SELECT x, hex(zeroblob(1000000)) FROM n");
+    let mut child = command(&["sql", "--data", &directory, "--format", "jsonl", &endless]).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut child = Owned(child);
+    out.read_exact(&mut [0]).unwrap();
+    let id = Pid::from_raw(i32::try_from(child.0.id()).unwrap()).unwrap();
+    let status = until("it ends", || {
+        kill_process(id, Signal::INT).unwrap();
+        child.0.try_wait().unwrap()
+    });
+    assert_eq!(status.code(), Some(130));
+}
+
+#[test]
+fn what_was_found_in_time_is_whole() {
+    let data = tempfile::tempdir().unwrap();
+    let directory = data.path().display().to_string();
+    let (server, ..) = start(&directory);
+    stop(server, Signal::TERM);
+    let ended = sql(&directory, &["--json", "--timeout", "100ms", &format!("{ENDLESS} SELECT x FROM n")]);
+    ended.assert_failed(&["took longer than 100ms"]);
+    assert_eq!(serde_json::from_str::<Value>(&ended.stdout).unwrap()[0], json!({ "x": 1 }));
+    let long = printed(sql(&directory, &["SELECT hex(zeroblob(100000)) AS text, zeroblob(100000) AS bytes"]));
+    assert!(long.contains("00…") && long.len() < 20_000, "{} bytes", long.len());
 }
 
 #[test]

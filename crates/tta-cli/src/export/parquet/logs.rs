@@ -25,7 +25,8 @@ pub(super) const COLUMNS: &[(&str, Kind)] = &[
 pub(super) fn row(stored: &StoredLog) -> [Cell; COLUMNS.len()] {
     let (record, origin) = (&stored.record, &stored.origin);
     [
-        Cell::Long(stored.time_unix_nanos),
+        // Zero is what a record without any time has.
+        if stored.time_unix_nanos == 0 { Cell::None } else { Cell::Long(stored.time_unix_nanos) },
         Cell::time(record.observed_time_unix_nano),
         Cell::Text(origin.service().to_owned()),
         if record.severity_number == 0 { Cell::None } else { Cell::long(record.severity_number) },

@@ -9,6 +9,8 @@ mod spans;
 mod table;
 
 use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use tta::server::read::{StoredLog, StoredMetric, StoredTrace};
 
@@ -22,9 +24,26 @@ pub(super) struct Tables {
     spans: Option<Table<Draft>>,
     logs: Option<Table<Draft>>,
     metrics: Option<Table<Draft>>,
+    /// Dropped as the last one, when what was given up is gone.
+    made: Option<Made>,
+}
+
+/// A folder that was made for the tables. It is gone again if none gets its name in it.
+struct Made(PathBuf);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // One that has files stays.
+        let _ = fs::remove_dir(&self.0);
+    }
 }
 
 impl Tables {
+    /// Takes over a folder that was made for them.
+    pub(super) fn made(&mut self, folder: &Path) {
+        self.made = Some(Made(folder.to_owned()));
+    }
+
     /// Begins the table of a signal.
     ///
     /// # Errors
@@ -58,10 +77,12 @@ impl Sink for Tables {
     }
 
     fn finish(self: Box<Self>) -> Result<(), Box<dyn Error>> {
-        let Self { spans, logs, metrics } = *self;
+        let Self { spans, logs, metrics, made } = *self;
         // All are written before the first gets its name.
         let written: Result<Vec<_>, _> =
             [spans, logs, metrics].into_iter().flatten().map(Table::finish).collect();
-        Ok(written?.into_iter().try_for_each(Draft::finish)?)
+        let named = written.and_then(|drafts| Ok(drafts.into_iter().try_for_each(Draft::finish)?));
+        drop(made);
+        Ok(named?)
     }
 }

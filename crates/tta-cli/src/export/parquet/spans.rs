@@ -1,12 +1,10 @@
 //! A row for each span.
 
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use serde_json::{Value, json};
-use tta::server::read::StoredSpan;
-use tta_model::name::attribute as a;
+use tta::server::read::{StoredSpan, facts};
 
 use super::json::{attributes, hex, list, object, resource, scope};
 use super::table::{Cell, Kind};
@@ -43,6 +41,7 @@ pub(super) const COLUMNS: &[(&str, Kind)] = &[
 pub(super) fn row(stored: &StoredSpan) -> [Cell; COLUMNS.len()] {
     let (span, origin) = (&stored.span, &stored.origin);
     let status = span.status.clone().unwrap_or_default();
+    let facts = facts(span);
     [
         Cell::Text(hex(&span.trace_id)),
         Cell::Text(hex(&span.span_id)),
@@ -54,17 +53,17 @@ pub(super) fn row(stored: &StoredSpan) -> [Cell; COLUMNS.len()] {
         Cell::text(&status.message),
         Cell::time(span.start_time_unix_nano),
         Cell::long(span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano)),
-        text(span, a::PRIMITIVE_NAME.key),
-        text(span, a::PRIMITIVE_TYPE.key),
-        text(span, a::WORKFLOW_NAME.key),
-        text(span, a::AGENT_ID.key),
-        text(span, a::AGENT_TYPE.key),
-        text(span, a::SESSION_ID.key),
-        text(span, a::LLM_PROVIDER.key),
-        text(span, a::LLM_MODEL_NAME.key),
-        int(span, a::LLM_PROMPT_TOKENS.key),
-        int(span, a::LLM_COMPLETION_TOKENS.key),
-        double(span, a::LLM_COST_USD.key),
+        Cell::text(&facts.primitive),
+        Cell::text(&facts.primitive_type),
+        Cell::text(&facts.workflow),
+        Cell::text(&facts.agent),
+        Cell::text(&facts.agent_type),
+        Cell::text(&facts.session),
+        Cell::text(&facts.provider),
+        Cell::text(&facts.model),
+        facts.usage.map_or(Cell::None, |usage| Cell::long(usage.prompt_tokens)),
+        facts.usage.map_or(Cell::None, |usage| Cell::long(usage.completion_tokens)),
+        Cell::double(facts.usage.filter(|usage| !usage.is_unpriced).map(|usage| usage.cost_usd)),
         attributes(&span.attributes),
         resource(origin),
         scope(origin),
@@ -90,33 +89,6 @@ fn status_word(code: i32) -> &'static str {
         Ok(StatusCode::Ok) => "ok",
         Ok(StatusCode::Error) => "error",
         Ok(StatusCode::Unset) | Err(_) => "unset",
-    }
-}
-
-/// The last value of a key, which is the one that counts.
-fn value<'a>(span: &'a Span, key: &str) -> Option<&'a Any> {
-    span.attributes.iter().rfind(|pair| pair.key == key)?.value.as_ref()?.value.as_ref()
-}
-
-fn text(span: &Span, key: &str) -> Cell {
-    match value(span, key) {
-        Some(Any::StringValue(text)) => Cell::text(text),
-        _ => Cell::None,
-    }
-}
-
-fn int(span: &Span, key: &str) -> Cell {
-    match value(span, key) {
-        Some(Any::IntValue(int)) => Cell::Long(*int),
-        _ => Cell::None,
-    }
-}
-
-fn double(span: &Span, key: &str) -> Cell {
-    match value(span, key) {
-        Some(Any::DoubleValue(double)) => Cell::Double(*double),
-        Some(Any::IntValue(int)) => Cell::Double(*int as f64),
-        _ => Cell::None,
     }
 }
 

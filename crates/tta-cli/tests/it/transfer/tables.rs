@@ -51,7 +51,7 @@ fn tables_have_a_row_for_each_record() {
     stop(server, Signal::TERM);
     assert_eq!(
         written,
-        json!({ "traces": 2, "spans": 3, "log_records": 4, "metric_points": POINTS, "file": out })
+        json!({ "traces": 2, "traces_given_up": 0, "spans": 3, "log_records": 4, "metric_points": POINTS, "file": out })
     );
     let one = data.path().join("one.parquet");
     let ended = export(&directory, &["--out", &one.display().to_string()]);
