@@ -18,6 +18,10 @@ use crate::store::{Shared, ids, low};
 
 /// How many opened blocks an answer keeps.
 const BLOCKS: usize = 64;
+/// How many texts.
+const WORDS: usize = 16_384;
+/// How many pairs of a resource and a scope.
+const ORIGINS: usize = 1_024;
 
 /// What an answer only looks at, or what it holds for as long as somebody may ask for more of it.
 pub(super) enum Held<'a, T> {
@@ -77,7 +81,11 @@ impl<'a> Snapshot<'a> {
         let mut find = self.file().prepare_cached("SELECT text FROM word WHERE id = ?1")?;
         let text: Option<String> = find.query_row([word], |row| row.get(0)).optional()?;
         let text: Arc<str> = text.unwrap_or_default().into();
-        self.words.borrow_mut().insert(word, text.clone());
+        let mut words = self.words.borrow_mut();
+        if words.len() >= WORDS {
+            words.clear();
+        }
+        words.insert(word, text.clone());
         Ok(text)
     }
 
@@ -146,7 +154,11 @@ impl<'a> Snapshot<'a> {
         let of_resource: ResourceSpans = self.envelope(resource)?;
         let of_scope: ScopeSpans = self.envelope(scope)?;
         let origin = Arc::new(Origin::new(of_resource, of_scope));
-        self.origins.borrow_mut().insert((resource, scope), origin.clone());
+        let mut origins = self.origins.borrow_mut();
+        if origins.len() >= ORIGINS {
+            origins.clear();
+        }
+        origins.insert((resource, scope), origin.clone());
         Ok(origin)
     }
 
