@@ -71,6 +71,8 @@ pub(crate) struct Segment {
     pub(super) last: AtomicI64,
     /// Whether something in it cannot be read; nothing is written to it then.
     pub(super) damaged: AtomicBool,
+    /// Whether somebody else writes to it, so that nobody tells here what came since it was opened.
+    pub(super) grows: AtomicBool,
 }
 
 impl Segment {
@@ -84,6 +86,7 @@ impl Segment {
             first: AtomicI64::new(i64::MAX),
             last: AtomicI64::new(i64::MIN),
             damaged: AtomicBool::new(false),
+            grows: AtomicBool::new(false),
         }
     }
 
@@ -93,13 +96,18 @@ impl Segment {
 
     /// The start of the latest span, or later where that is not certain.
     pub(crate) fn last_start(&self) -> i64 {
-        if self.damaged.load(Relaxed) { i64::MAX } else { self.last.load(Relaxed) }
+        if self.is_uncertain() { i64::MAX } else { self.last.load(Relaxed) }
     }
 
     /// Whether spans may be in it that start in a time; true also where that is not certain.
     pub(crate) fn may_have(&self, times: &std::ops::RangeInclusive<i64>) -> bool {
         let (first, last) = (self.first.load(Relaxed), self.last.load(Relaxed));
-        self.damaged.load(Relaxed) || first > last || first <= *times.end() && last >= *times.start()
+        self.is_uncertain() || first > last || first <= *times.end() && last >= *times.start()
+    }
+
+    /// Whether spans may be in it that were not counted.
+    fn is_uncertain(&self) -> bool {
+        self.damaged.load(Relaxed) || self.grows.load(Relaxed)
     }
 
     /// The bytes on disk, those of the log that belongs to it included.
