@@ -97,9 +97,9 @@ fn attribute(context: &Context<'_>, source: &Source) -> Result<Cell> {
     let no_id = |what: &str, text: &str| refuse(format!("`{text}` is not the id of a {what}"));
     let trace: TraceId = trace.parse().map_err(|_| no_id("trace", &trace))?;
     let span: SpanId = span.parse().map_err(|_| no_id("span", &span))?;
+    source.guard.ask()?;
     let failed = |error: ReadError| refuse(error.to_string());
-    let trace = source.trace(trace).map_err(failed)?;
-    let Some(stored) = trace.span(span) else { return Ok(Cell::Null) };
+    let Some(stored) = source.span(trace, span).map_err(failed)? else { return Ok(Cell::Null) };
     let of_span = stored.span.attributes.iter().rfind(|attribute| attribute.key == key);
     let of_resource = || stored.origin.resource.attributes.iter().rfind(|attribute| attribute.key == key);
     let found = of_span.or_else(of_resource);

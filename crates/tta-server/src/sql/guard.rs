@@ -15,6 +15,8 @@ pub(super) struct Guard {
     /// What was refused of the statement that is being prepared.
     refused: Mutex<Option<String>>,
     is_interrupted: AtomicBool,
+    /// Whether somebody who asked was told to stop.
+    is_stopped: AtomicBool,
     deadline: Mutex<Option<Instant>>,
 }
 
@@ -23,6 +25,7 @@ impl Guard {
     pub(super) fn begin(&self) {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.is_interrupted.store(false, Relaxed);
+        self.is_stopped.store(false, Relaxed);
         self.set_deadline(None);
     }
 
@@ -41,6 +44,21 @@ impl Guard {
     pub(super) fn is_late(&self) -> bool {
         let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
         deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Asks whether to go on. SQLite asks only between its own instructions, of which one may read a lot.
+    pub(super) fn ask(&self) -> rusqlite::Result<()> {
+        if !self.is_interrupted() && !self.is_late() {
+            return Ok(());
+        }
+        self.is_stopped.store(true, Relaxed);
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_INTERRUPT);
+        Err(rusqlite::Error::SqliteFailure(code, None))
+    }
+
+    /// Whether the statement ended because [`ask`](Self::ask) said so.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Relaxed)
     }
 
     /// What was refused since the statement began.

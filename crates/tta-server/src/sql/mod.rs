@@ -121,7 +121,8 @@ impl Sql {
     ///
     /// When SQLite has no memory.
     pub fn open(reader: Reader) -> Result<Self, SqlError> {
-        let (source, guard) = (Arc::new(Source::new(reader)), Arc::new(Guard::default()));
+        let guard = Arc::new(Guard::default());
+        let source = Arc::new(Source::new(reader, Arc::clone(&guard)));
         let connection = connect(&source, &guard).map_err(|error| SqlError::Statement(error.to_string()))?;
         Ok(Self { connection, source, guard })
     }
@@ -147,6 +148,10 @@ impl Sql {
         if prepared.expanded_sql().is_none_or(|text| text.is_empty()) {
             return Err(SqlError::Empty);
         }
+        if prepared.parameter_count() > 0 {
+            let why = "parameters such as ?1 cannot be given; write the values into the statement";
+            return Err(SqlError::Statement(String::from(why)));
+        }
         if !prepared.readonly() {
             return Err(SqlError::Refused(String::from("this statement")));
         }
@@ -160,12 +165,12 @@ impl Sql {
         if let Some(what) = self.guard.refused() {
             return SqlError::Refused(what);
         }
-        match (error.sqlite_error_code(), limit) {
-            (Some(ErrorCode::OperationInterrupted), _) if self.guard.is_interrupted() => {
-                SqlError::Interrupted
-            }
-            (Some(ErrorCode::OperationInterrupted), Some(limit)) => SqlError::TimedOut(limit),
-            _ => error::told(error, statement),
+        let is_stopped = error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted);
+        match limit {
+            _ if !is_stopped && !self.guard.is_stopped() => error::told(error, statement),
+            _ if self.guard.is_interrupted() => SqlError::Interrupted,
+            Some(limit) => SqlError::TimedOut(limit),
+            None => error::told(error, statement),
         }
     }
 }

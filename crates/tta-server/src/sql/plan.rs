@@ -67,7 +67,8 @@ pub(super) fn wanted(table: &dyn Scannable, plan: &str, values: &Filters<'_>) ->
         let (letter, column) = written.split_at(1);
         let column = column.parse::<usize>().ok().and_then(|column| columns.get(column));
         let (Some(column), Some(op)) = (column, of_letter(letter)) else { continue };
-        let value: Value = values.get(at)?;
+        // A text that is not UTF-8 is left to SQLite.
+        let Ok(value) = values.get::<Value>(at) else { continue };
         conditions.push(Condition { column: column.name, op, value });
     }
     Ok(Wanted(conditions))

@@ -287,17 +287,19 @@ impl<T: Table> Scannable for Bound<T> {
         } else {
             T::rows(&self.source, wanted)?
         };
-        Ok(Box::new(Scanning::<T> { rows, row: None }))
+        Ok(Box::new(Scanning::<T> { source: Arc::clone(&self.source), rows, row: None }))
     }
 }
 
 struct Scanning<T: Table> {
+    source: Arc<Source>,
     rows: Rows<T::Row>,
     row: Option<T::Row>,
 }
 
 impl<T: Table> Scan for Scanning<T> {
     fn advance(&mut self) -> Result<bool, ReadError> {
+        self.source.guard.ask()?;
         self.row = self.rows.next().transpose()?;
         Ok(self.row.is_some())
     }

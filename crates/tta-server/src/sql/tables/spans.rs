@@ -3,15 +3,16 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use tta_model::name::attribute as a;
+use prost::Message;
 use tta_model::{SpanId, TraceId};
 
 use super::super::json;
 use super::super::source::{Source, span_number};
 use super::super::table::{Cell, Col, ColumnType::*, Pushed, Rows, Table, Wanted, key, millis, said, time};
 use crate::read::{FoundSpan, ReadError, SpanQuery, SpanWalk, StoredSpan};
+use crate::wire::field::Slice;
+use crate::wire::span::{self, SpanRef, Word};
 
 pub(super) const KINDS: [&str; 6] = ["unspecified", "internal", "server", "client", "producer", "consumer"];
 pub(super) const STATUSES: [&str; 3] = ["unset", "ok", "error"];
@@ -74,29 +75,26 @@ impl SpanRow {
 
     /// As the index would have it; none if its ids are none.
     fn of_record(source: &Arc<Source>, trace_id: TraceId, stored: &StoredSpan) -> Option<Self> {
-        let span = &stored.span;
-        let word = |key: &str| Arc::from(word(span, key));
-        let start = i64::try_from(span.start_time_unix_nano).ok()?;
-        let end = i64::try_from(span.end_time_unix_nano).ok()?;
-        let number = |number: i32, most: u8| u8::try_from(number).unwrap_or(0).min(most);
+        let (raw, scanned) = scan(&stored.span)?;
+        let word = |word| Arc::from(scanned.word(word).text(&raw));
         let facts = Facts {
             trace_id,
-            span_id: SpanId::new(span_number(&span.span_id))?,
+            span_id: SpanId::new(scanned.id)?,
             service: stored.origin.service().into(),
-            name: span.name.as_str().into(),
-            primitive: word(a::PRIMITIVE_NAME.key),
-            primitive_type: word(a::PRIMITIVE_TYPE.key),
-            workflow: word(a::WORKFLOW_NAME.key),
-            agent: word(a::AGENT_ID.key),
-            agent_type: word(a::AGENT_TYPE.key),
-            session: word(a::SESSION_ID.key),
-            provider: word(a::LLM_PROVIDER.key),
-            model: word(a::LLM_MODEL_NAME.key),
-            kind: number(span.kind, 7),
-            status: span.status.as_ref().map_or(0, |status| number(status.code, 3)),
-            is_root: span_number(&span.parent_span_id) == 0,
-            start,
-            duration: (end - start).max(0),
+            name: scanned.name.text(&raw).into(),
+            primitive: word(Word::Primitive),
+            primitive_type: word(Word::PrimitiveType),
+            workflow: word(Word::Workflow),
+            agent: word(Word::Agent),
+            agent_type: word(Word::AgentType),
+            session: word(Word::Session),
+            provider: word(Word::Provider),
+            model: word(Word::Model),
+            kind: scanned.kind,
+            status: scanned.status,
+            is_root: scanned.parent == 0,
+            start: scanned.start,
+            duration: scanned.duration,
         };
         let record = OnceCell::from(Some(stored.clone()));
         Some(Self { facts, found: None, record, source: Arc::clone(source) })
@@ -114,14 +112,11 @@ impl SpanRow {
     }
 }
 
-/// The text of an attribute; empty if there is none.
-fn word<'a>(span: &'a Span, key: &str) -> &'a str {
-    let texts = span.attributes.iter().rev().filter(|attribute| attribute.key == key);
-    let mut texts = texts.filter_map(|attribute| match attribute.value.as_ref()?.value.as_ref()? {
-        Any::StringValue(text) => Some(text.as_str()),
-        _ => None,
-    });
-    texts.next().unwrap_or("")
+/// A record as it is scanned on its way in, so that it tells the same as the index; none if it could not have come in.
+pub(super) fn scan(span: &Span) -> Option<(Vec<u8>, SpanRef)> {
+    let raw = span.encode_to_vec();
+    let scanned = span::scan(&raw, Slice::all(&raw), &mut Vec::new()).ok()?;
+    Some((raw, scanned))
 }
 
 fn parent(stored: &StoredSpan) -> Cell {

@@ -5,14 +5,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::trace::v1::Span;
 use tta_model::TraceId;
-use tta_model::name::attribute as a;
 
 use super::super::source::Source;
 use super::super::table::{Cell, Col, ColumnType::*, Pushed, Rows, Table, Wanted, key, millis, time};
-use super::spans::STATUSES;
+use super::spans::{STATUSES, scan};
 use crate::analysis::Trace;
 use crate::read::{ReadError, SpanQuery, SpanWalk};
 use crate::wire::span::ERROR;
@@ -45,38 +42,26 @@ impl Summary {
         let trace = Trace::of(&whole.stored);
         let root = trace.root().map(|root| trace.spans[root]).unwrap_or_default();
         let (start, end) = trace.times();
-        let nanos = |nanos: u64| i64::try_from(nanos).unwrap_or(i64::MAX);
-        let (mut cost_usd, mut total_tokens) = (0.0, 0_i64);
-        for stored in &whole.stored.spans {
-            let number = |key: &str| number(&stored.span, key);
-            cost_usd += number(a::LLM_COST_USD.key);
-            let tokens = number(a::LLM_PROMPT_TOKENS.key) + number(a::LLM_COMPLETION_TOKENS.key);
-            total_tokens = total_tokens.saturating_add(tokens as i64);
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let (mut cost_usd, mut total_tokens) = (0.0, 0_u64);
+        let usages = whole.stored.spans.iter().filter_map(|stored| scan(&stored.span)?.1.usage);
+        for usage in usages {
+            cost_usd += usage.cost_usd;
+            total_tokens = total_tokens.saturating_add(usage.prompt_tokens + usage.completion_tokens);
         }
         Ok(Self {
             service: trace.service(&root).to_owned(),
             name: trace.name(&root).to_owned(),
             status: STATUSES.get(usize::from(root.status)).unwrap_or(&STATUSES[0]),
-            start: nanos(start),
-            duration: nanos(end - start),
+            start: number(start),
+            duration: number(end - start),
             spans: trace.spans.len(),
             errors: trace.spans.iter().filter(|span| span.status == ERROR).count(),
             services: trace.services.len(),
             cost_usd,
-            total_tokens,
+            total_tokens: number(total_tokens),
         })
     }
-}
-
-/// A number that an attribute is; none that is less than zero or not finite, which would be nonsense.
-fn number(span: &Span, key: &str) -> f64 {
-    let found = span.attributes.iter().rfind(|attribute| attribute.key == key);
-    let number = match found.and_then(|attribute| attribute.value.as_ref()?.value.as_ref()) {
-        Some(Any::IntValue(int)) => *int as f64,
-        Some(Any::DoubleValue(float)) if float.is_finite() => *float,
-        _ => 0.0,
-    };
-    number.max(0.0)
 }
 
 impl TraceRow {
@@ -163,6 +148,10 @@ impl Table for Traces {
                     Ok(found) => found.trace_id,
                     Err(error) => return Some(Err(error)),
                 };
+                // A trace of many spans is passed by for long.
+                if let Err(error) = source.guard.ask() {
+                    return Some(Err(error.into()));
+                }
                 if seen.insert(id) {
                     return Some(Ok(TraceRow { id, source: Arc::clone(&source), summary: OnceCell::new() }));
                 }

@@ -108,6 +108,7 @@ fn what_is_not_there_is_told_with_what_is() {
         "no such column: duration; edges_1m has caller_service, caller, callee_service, callee, minute_unix_ns, minute, \
          count, errors, mean_ms, p95_ms"
     );
+    assert!(told("SELECT ?1").contains("parameters such as ?1 cannot be given"));
     assert!(told("SELEC 1").contains("syntax error"));
     assert!(told("SELECT attr('no json', 'x')").contains("attr() reads a JSON object"));
     assert!(told("SELECT attribute('x', 'y', 'z')").contains("`x` is not the id of a trace"));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use opentelemetry_proto::tonic::common::v1::{ArrayValue, KeyValueList, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
+use tta_model::name::attribute as a;
 use tta_server::Reader;
 use tta_server::analysis::Trace;
 use tta_server::read::{self, ALWAYS, CostBy, CostQuery, SpanHit, SpanQuery};
@@ -289,4 +290,26 @@ fn what_comes_while_a_statement_runs_is_in_the_next_one() {
         rows
     };
     assert_eq!((count(true), count(false)), (2_000, 4_000));
+}
+
+#[test]
+fn a_span_of_another_library_is_the_same_by_its_trace() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = open(directory.path());
+    let attributes = vec![
+        text(a::GEN_AI_PROVIDER_NAME.key, "acme"),
+        text(a::GEN_AI_REQUEST_MODEL.key, "large"),
+        text(a::GEN_AI_AGENT_ID.key, "agent 1"),
+        text(a::GEN_AI_CONVERSATION_ID.key, "talk 1"),
+        any(a::GEN_AI_USAGE_INPUT_TOKENS.key, Value::IntValue(30)),
+        any(a::GEN_AI_USAGE_OUTPUT_TOKENS.key, Value::IntValue(12)),
+    ];
+    put(&store, request(vec![("shop", vec![Span { attributes, ..span(7, 1) }])]));
+    let reader = store.reader();
+    for fits in ["1", "trace_id = '00000000000000000000000000000007'"] {
+        let found = rows(&reader, &format!("SELECT provider, model, agent, session FROM spans WHERE {fits}"));
+        assert_eq!(found, [["acme", "large", "agent 1", "talk 1"]], "{fits}");
+    }
+    assert_eq!(one(&reader, "SELECT total_tokens FROM traces"), "42");
+    assert!(rows(&reader, "SELECT name FROM spans WHERE name = CAST(x'ff' AS TEXT)").is_empty());
 }
