@@ -5,6 +5,7 @@
 
 mod arrived;
 mod cost;
+mod facts;
 mod logs;
 pub(crate) mod map;
 mod metrics;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 pub use arrived::{Arrival, Arrivals, Arrived, arrived_logs, arrived_metrics};
 pub use cost::{CostBy, CostQuery, CostRow, cost};
+pub use facts::{SpanFacts, SpanUsage, facts};
 pub use logs::{LogCursor, LogPage, LogQuery, StoredLog, logs, trace_logs};
 pub use map::{Call, MapBy, calls, places};
 pub use metrics::{MetricName, StoredMetric, metric_names, metrics};
