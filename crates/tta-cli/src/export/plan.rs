@@ -144,4 +144,15 @@ mod tests {
         check("--out a --format parquet --signals logs", Ok((&[Logs], To::Tables("a".into()))));
         check("--format parquet", Err("name a file with --out"));
     }
+
+    #[test]
+    fn a_folder_without_a_table_is_gone() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("tables");
+        let plan = Plan { signals: Signal::ALL.to_vec(), to: To::Tables(folder.clone()) };
+        drop(plan.open(false).unwrap());
+        assert!(!folder.exists());
+        plan.open(false).unwrap().finish().unwrap();
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3);
+    }
 }

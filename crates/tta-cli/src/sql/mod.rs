@@ -71,8 +71,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     stop::first_time(move || interrupt.interrupt())?;
     let ran: Result<(), Box<dyn Error>> = prepared.run(arguments.timeout, |row| writer.row(row));
     // What was found until it was stopped is made whole, unless it cannot be written.
-    let is_open = |error: &Box<dyn Error>| writer.has_rows() && !error.is::<io::Error>();
-    if ran.as_ref().err().is_none_or(is_open) {
+    let is_open = ran.as_ref().err().is_none_or(|error| writer.has_rows() && !error.is::<io::Error>());
+    if is_open {
         writer.finish()?;
     }
     ran?;

@@ -115,7 +115,7 @@ fn an_import_that_cannot_be_says_what_to_do() {
         std::fs::write(&other, begin).unwrap();
         import(&other, &nobody, &[]).assert_failed(&[says]);
     }
-    import(&file, &nobody, &["--token-env", "TTA_NO_SUCH_TOKEN"]).assert_failed(&["holds no token"]);
+    import(&file, &nobody, &["--token-env", "TTA_NO_SUCH_TOKEN"]).assert_failed(&["has no token"]);
     for (answer, says) in [
         ("404 Not Found", "does it receive OTLP over HTTP there?"),
         ("401 Unauthorized", "--token-env"),
