@@ -46,6 +46,7 @@ use std::time::{Duration, Instant};
 pub use error::SqlError;
 pub use functions::{FunctionInfo, functions};
 use guard::Guard;
+use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use source::Source;
@@ -54,6 +55,8 @@ pub use tables::tables;
 
 use crate::read::Reader;
 
+/// The bytes of the longest text that a statement may make; a query that repeats one could fill the memory.
+const LONGEST: i32 = 64 << 20;
 /// After how many of SQLite's instructions it is asked whether to stop.
 const OFTEN: i32 = 1_000;
 
@@ -185,6 +188,7 @@ fn connect(source: &Arc<Source>, guard: &Arc<Guard>) -> rusqlite::Result<Connect
     connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| of.authorize(&context)))?;
     let of = Arc::clone(guard);
     connection.progress_handler(OFTEN, Some(move || of.is_interrupted() || of.is_late()))?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST)?;
     Ok(connection)
 }
 

@@ -95,6 +95,15 @@ fn one_statement_is_run_and_not_two() {
 }
 
 #[test]
+fn a_text_that_would_fill_the_memory_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let sql = Sql::open(open(directory.path()).reader()).expect("it opens");
+    assert_eq!(answer(&sql, "SELECT length(zeroblob(1000000))").expect("it is short"), [["1000000"]]);
+    let error = answer(&sql, "SELECT hex(randomblob(500000000))").expect_err("it is long");
+    assert!(error.to_string().contains("too big"), "{error}");
+}
+
+#[test]
 fn what_is_not_there_is_told_with_what_is() {
     let directory = tempfile::tempdir().expect("a directory");
     let sql = Sql::open(open(directory.path()).reader()).expect("it opens");
